@@ -1,0 +1,1 @@
+"""The commands: each reads arguments, builds, calls, prints."""

@@ -1,0 +1,110 @@
+"""What the TOML file may say, as typed structures with their defaults and units."""
+
+import re
+import tomllib
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from streamer.errors import ConfigError
+
+DEFAULT_ENDPOINT = "tcp://127.0.0.1:5567"
+STATION_ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
+
+Provider = Literal["auto", "cpu", "cuda"]
+
+
+class StationConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One `[[station]]`.
+
+    Attributes:
+        id: names the station in topics: lower case letters, digits, `_` and `-`.
+        source: where its audio comes from: a URI or a path.
+        charset: how its titles are encoded where they are not UTF-8.
+    """
+
+    id: str
+    source: str
+    charset: str = "latin-1"
+
+
+class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The whole file.
+
+    Attributes:
+        bind: ZeroMQ endpoint on which messages are published.
+        open_to_network: says in words that `bind` may be reached from other machines.
+        model: a genrecast model file; the embedded one where it is not said.
+        provider: ONNX Runtime execution provider; `auto` takes CUDA where it works.
+        hop: seconds from one window to the next, 0.1 to 60.
+        station: the stations, at least one, ids unique.
+    """
+
+    bind: str = DEFAULT_ENDPOINT
+    open_to_network: bool = False
+    model: str | None = None
+    provider: Provider = "auto"
+    hop: float = 1.0
+    station: tuple[StationConfig, ...] = ()
+
+
+def load_config(path: Path) -> Config:
+    """Read and check a configuration file.
+
+    Raises:
+        ConfigError: the file can't be read, is no TOML, or says what it may not.
+    """
+    try:
+        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(
+            f"{path}: can't be read: {getattr(error, 'strerror', None) or error}",
+            remedy="give --config an existing UTF-8 TOML file",
+        ) from error
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path}: no valid TOML: {error}", remedy="mend the line that is named") from error
+    try:
+        config = msgspec.convert(raw, Config)
+    except msgspec.ValidationError as error:
+        raise ConfigError(
+            f"{path}: {error}", remedy="docs/operations.md lists every key and its type"
+        ) from error
+    base = path.resolve().parent
+    if config.model is not None:
+        config = msgspec.structs.replace(config, model=str(base / config.model))
+    return check_config(config, name=str(path))
+
+
+def check_config(config: Config, *, name: str) -> Config:
+    """Check what types alone can't say; give the config back.
+
+    Args:
+        config: as read or as built from a command line.
+        name: where it came from, for messages.
+
+    Raises:
+        ConfigError: a value is out of range, an id is malformed or used twice, no station is there.
+    """
+    if not 0.1 <= config.hop <= 60.0:
+        raise ConfigError(f"{name}: hop = {config.hop} is out of range", remedy="give seconds from 0.1 to 60")
+    if not config.station:
+        raise ConfigError(f"{name}: no station", remedy="add a [[station]] with 'id' and 'source'")
+    seen: set[str] = set()
+    for station in config.station:
+        if not STATION_ID.fullmatch(station.id):
+            raise ConfigError(
+                f"{name}: station id '{station.id}' is malformed",
+                remedy="use 1 to 64 of a-z, 0-9, '_' and '-', beginning with a letter or digit",
+            )
+        if station.id in seen:
+            raise ConfigError(f"{name}: station id '{station.id}' is used twice", remedy="make ids unique")
+        seen.add(station.id)
+        try:
+            "".encode(station.charset)
+        except LookupError as error:
+            raise ConfigError(
+                f"{name}: station '{station.id}': unknown charset '{station.charset}'",
+                remedy="name one that Python knows, such as 'latin-1' or 'cp1251'",
+            ) from error
+    return config

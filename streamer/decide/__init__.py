@@ -1,0 +1,1 @@
+"""From the probabilities of windows to what is said: smoothing, states, whole tracks."""

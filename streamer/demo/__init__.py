@@ -1,0 +1,1 @@
+"""A minute of synthetic radio, served and tagged for real."""

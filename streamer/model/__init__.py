@@ -1,0 +1,1 @@
+"""The model file and the ONNX Runtime session that runs it."""

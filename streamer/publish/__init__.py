@@ -1,0 +1,1 @@
+"""Verdicts made messages, and the socket they go out by."""

@@ -1,0 +1,1 @@
+"""Samples in, log-mel windows out; state in the objects and nowhere else."""

@@ -1,0 +1,1 @@
+"""Where audio comes from: bytes in, blocks of samples out."""

@@ -1,0 +1,36 @@
+"""What every kind of source is: something that gives events until it ends or fails.
+
+A source never resamples, never smooths over trouble and never retries: it raises
+one of the `SourceError` types and the engine decides what follows. It runs on the
+event loop and gives way at every event, so that one source never holds up another.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator
+from typing import ClassVar
+
+from streamer.flow import SourceEvent
+
+
+class Source(ABC):
+    """One attempt at listening: made, iterated once, closed. A retry makes a new one."""
+
+    live: ClassVar[bool] = True
+    """True when audio comes at its own pace and an end is trouble; False for files and pipes."""
+
+    stall_s: ClassVar[float] = 20.0
+    """Seconds without an event after which the engine gives the source up."""
+
+    @abstractmethod
+    def events(self) -> AsyncIterator[SourceEvent]:
+        """Give a `Format` before the first `Block`, then blocks, titles and new formats as they come.
+
+        Ends when the audio ends (only where `live` is False).
+
+        Raises:
+            SourceError: whatever else ends it.
+        """
+
+    @abstractmethod
+    async def close(self) -> None:
+        """Let go of connections, files, devices and children. May be called at any time, twice too."""
