@@ -1,0 +1,267 @@
+"""What a model file promises: its metadata, written by `export`, read and checked by the streamer.
+
+The metadata of an ONNX file is a flat map of strings. Every key here is
+`genrecast.<field>`; text fields are stored as they are, all others as JSON. The
+front end is built from these values alone, so nobody sets a mel parameter twice.
+"""
+
+import json
+from typing import Any, Literal, get_type_hints
+
+import msgspec
+import numpy as np
+
+from streamer.errors import ModelContractError
+from streamer.flow import Samples
+
+CONTRACT_VERSION = 1
+PREFIX = "genrecast."
+REMEDY = "export it again with 'python -m export convert', or give --model a genrecast model file"
+
+
+class FrontEnd(msgspec.Struct, frozen=True, kw_only=True):
+    """How samples become log-mel frames.
+
+    Frame k covers samples [k * hop_length, k * hop_length + n_fft); nothing is padded.
+    A frame is log(mel + log_offset) of the power spectrum under a periodic window.
+
+    Attributes:
+        sample_rate: Hz, of the mono audio that frames are computed from.
+        n_fft: samples in a frame.
+        hop_length: samples from one frame to the next.
+        window: window function, `hann`.
+        n_mels: mel bands.
+        f_min: lower edge of the lowest band in Hz.
+        f_max: upper edge of the highest band in Hz.
+        mel_scale: `htk` or `slaney`.
+        mel_norm: `none`, or `slaney` (each band divided by half its width in Hz).
+        log_offset: added to the mel power before the logarithm.
+        n_frames: frames in a window, the model's input is (batch, n_frames, n_mels).
+        normalisation: `none`: the graph takes log-mel frames as they are.
+    """
+
+    sample_rate: int
+    n_fft: int
+    hop_length: int
+    window: Literal["hann"]
+    n_mels: int
+    f_min: float
+    f_max: float
+    mel_scale: Literal["htk", "slaney"]
+    mel_norm: Literal["none", "slaney"]
+    log_offset: float
+    n_frames: int
+    normalisation: Literal["none"] = "none"
+
+    @property
+    def frame_s(self) -> float:
+        """Seconds from one frame to the next."""
+        return self.hop_length / self.sample_rate
+
+    @property
+    def window_samples(self) -> int:
+        """Samples that a whole window covers."""
+        return self.n_fft + (self.n_frames - 1) * self.hop_length
+
+
+class Decision(msgspec.Struct, frozen=True, kw_only=True):
+    """How windows become verdicts; defaults as tuned for this model.
+
+    Attributes:
+        half_life_s: seconds of audio after which a window counts half in the smoothing.
+        dwell_s: seconds for which a new answer must lead before it is said.
+        unsure_below: smoothed probability of the genre under which the answer is `unsure`.
+        silence_dbfs: level under which the last second is silence.
+        track_s: seconds that a run of one genre must last to be told as a track without a title.
+    """
+
+    half_life_s: float
+    dwell_s: float
+    unsure_below: float
+    silence_dbfs: float
+    track_s: float
+
+
+class Accuracy(msgspec.Struct, frozen=True, kw_only=True):
+    """A group-disjoint accuracy with its 95% interval over groups, all in 0..1, and what it is of."""
+
+    value: float
+    low: float
+    high: float
+    of: str
+
+
+class Probe(msgspec.Struct, frozen=True, kw_only=True):
+    """A seeded input and what the model must answer to it, checked at every start.
+
+    Attributes:
+        seed: of `probe_samples`, which goes through the whole front end.
+        probabilities: the answer, in the order of the labels.
+        tolerance: largest absolute difference that is accepted.
+    """
+
+    seed: int
+    probabilities: tuple[float, ...]
+    tolerance: float
+
+
+class Contract(msgspec.Struct, frozen=True, kw_only=True):
+    """All that a model file says of itself.
+
+    Attributes:
+        labels: in the order of the graph's output.
+        not_music: those labels that are no genre.
+        front_end: see `FrontEnd`.
+        decision: see `Decision`.
+        accuracy: see `Accuracy`.
+        probe: see `Probe`.
+        name: what the model is called in messages.
+        training_data: one sentence.
+        licence: of the model file.
+        recipe: name of the training recipe.
+        commit: of the code that trained it.
+        seed: of the training.
+    """
+
+    labels: tuple[str, ...]
+    not_music: tuple[str, ...]
+    front_end: FrontEnd
+    decision: Decision
+    accuracy: Accuracy
+    probe: Probe
+    name: str
+    training_data: str
+    licence: str
+    recipe: str
+    commit: str
+    seed: int
+
+    @property
+    def genres(self) -> tuple[str, ...]:
+        """The labels that are music."""
+        return tuple(label for label in self.labels if label not in self.not_music)
+
+
+# Nested structures are flattened: `front_end.hop_length` is stored as `genrecast.hop_length`.
+_PARTS: dict[str, type[msgspec.Struct]] = {
+    "front_end": FrontEnd,
+    "decision": Decision,
+    "accuracy": Accuracy,
+    "probe": Probe,
+}
+_PREFIXED = ("accuracy", "probe")  # `genrecast.probe_seed`: `seed` alone is the training's
+
+
+def write_contract(contract: Contract) -> dict[str, str]:
+    """Give the metadata of a model file: flat, all values strings."""
+    values: dict[str, Any] = {"contract": CONTRACT_VERSION}
+    for field in contract.__struct_fields__:
+        value = getattr(contract, field)
+        if field in _PARTS:
+            head = f"{field}_" if field in _PREFIXED else ""
+            values |= {f"{head}{key}": getattr(value, key) for key in value.__struct_fields__}
+        else:
+            values[field] = value
+    return {f"{PREFIX}{key}": v if isinstance(v, str) else json.dumps(v) for key, v in values.items()}
+
+
+def read_contract(metadata: dict[str, str], *, name: str) -> Contract:
+    """Read and check the metadata of a model file.
+
+    Args:
+        metadata: as it stands in the file; keys of others are passed over.
+        name: the file's name, for messages.
+
+    Raises:
+        ModelContractError: a key is missing, has the wrong type, or contradicts another.
+    """
+    if not any(key.startswith(PREFIX) for key in metadata):
+        raise ModelContractError(
+            f"{name}: an ONNX model, but not one of genrecast's: it has no '{PREFIX}*' metadata",
+            remedy=REMEDY,
+        )
+    version = _value(metadata, "contract", int, name)
+    if version != CONTRACT_VERSION:
+        raise ModelContractError(
+            f"{name}: '{PREFIX}contract' is {version}, this genrecast reads version {CONTRACT_VERSION}",
+            remedy="use a genrecast of the model's version, or export the model again",
+        )
+    fields: dict[str, Any] = {}
+    for field, kind in get_type_hints(Contract).items():
+        if field in _PARTS:
+            head = f"{field}_" if field in _PREFIXED else ""
+            hints = get_type_hints(_PARTS[field])
+            fields[field] = _PARTS[field](
+                **{key: _value(metadata, head + key, hint, name) for key, hint in hints.items()}
+            )
+        else:
+            fields[field] = _value(metadata, field, kind, name)
+    contract = Contract(**fields)
+    _check(contract, name)
+    return contract
+
+
+def _value(metadata: dict[str, str], field: str, kind: Any, name: str) -> Any:
+    """Give one value as its type."""
+    key = PREFIX + field
+    if key not in metadata:
+        raise ModelContractError(f"{name}: metadata key '{key}' is missing", remedy=REMEDY)
+    text = metadata[key]
+    try:
+        return msgspec.convert(text, kind)
+    except msgspec.ValidationError:
+        pass  # no text: JSON then
+    try:
+        return msgspec.json.decode(text, type=kind)
+    except msgspec.MsgspecError as error:
+        raise ModelContractError(
+            f"{name}: metadata key '{key}' is {text[:60]!r}: {error}", remedy=REMEDY
+        ) from error
+
+
+def _check(contract: Contract, name: str) -> None:
+    """Check what types alone can't say."""
+    front, decision = contract.front_end, contract.decision
+    rules = {
+        "labels": len(set(contract.labels)) == len(contract.labels) >= 2,
+        "not_music": set(contract.not_music) < set(contract.labels),
+        "sample_rate": 4_000 <= front.sample_rate <= 192_000,
+        "n_fft": 16 <= front.n_fft <= 65_536,
+        "hop_length": 1 <= front.hop_length <= front.n_fft,
+        "n_mels": 1 <= front.n_mels <= 1024,
+        "n_frames": 1 <= front.n_frames <= 100_000,
+        "f_min": 0 <= front.f_min < front.f_max,
+        "f_max": front.f_max <= front.sample_rate / 2,
+        "log_offset": front.log_offset > 0,
+        "half_life_s": decision.half_life_s > 0,
+        "dwell_s": decision.dwell_s >= 0,
+        "unsure_below": 0 <= decision.unsure_below <= 1,
+        "track_s": decision.track_s > 0,
+        "probe_probabilities": len(contract.probe.probabilities) == len(contract.labels),
+        "probe_tolerance": 0 < contract.probe.tolerance <= 0.1,
+    }
+    for field, holds in rules.items():
+        if not holds:
+            raise ModelContractError(
+                f"{name}: metadata key '{PREFIX}{field}' is out of range or contradicts another key",
+                remedy=REMEDY,
+            )
+
+
+def probe_samples(seed: int, n: int) -> Samples:
+    """Give (n,) float32 samples that any language can make again: a chord in hashed noise.
+
+    The noise is a counter through MurmurHash3's 32-bit finaliser (public domain,
+    A. Appleby), so it needs no generator's state and no library.
+    """
+    i = np.arange(n, dtype=np.uint64) + np.uint64(seed) * np.uint64(0x9E3779B1)
+    h = i.astype(np.uint32)
+    h ^= h >> np.uint32(16)
+    h *= np.uint32(0x85EBCA6B)
+    h ^= h >> np.uint32(13)
+    h *= np.uint32(0xC2B2AE35)
+    h ^= h >> np.uint32(16)
+    noise = h.astype(np.float64) / 2**31 - 1.0
+    phase = np.arange(n, dtype=np.float64) / n
+    chord = sum(np.sin(2 * np.pi * cycles * phase) for cycles in (330.0, 660.0, 990.0))
+    return (0.1 * noise * (1.0 - phase) + 0.1 * chord).astype(np.float32)

@@ -1,0 +1,68 @@
+"""The whole signal path of one station: blocks in, windows out, exact positions."""
+
+from fractions import Fraction
+
+from streamer.contract import FrontEnd
+from streamer.flow import Block, Samples, Window
+from streamer.signal.conform import Conform
+from streamer.signal.mel import MelStream
+from streamer.signal.window import WindowStream
+
+
+class FrontEndStream:
+    """Conform, mel and window in one, with the book-keeping of sample indices between them.
+
+    Any chunking of the same audio gives the same windows. Positions are counted in
+    whole samples of the source, so they are as exact after a month as at the start.
+
+    Args:
+        front_end: as the model file states it.
+        hop_s: seconds from one window to the next; rounded to whole frames, at least one.
+    """
+
+    def __init__(self, front_end: FrontEnd, hop_s: float) -> None:
+        self._front = front_end
+        self._conform = Conform(front_end.sample_rate)
+        self._mel = MelStream(front_end)
+        self._windows = WindowStream(front_end, max(1, round(hop_s / front_end.frame_s)))
+        self._elapsed = Fraction(0)  # seconds of the source so far, lost ones included
+        self._start = 0  # index of the first sample of frame 0 since the last gap
+        self._frames = 0  # frames since the last gap
+
+    @property
+    def position_s(self) -> float:
+        """Seconds of audio since the source opened, lost samples included."""
+        return float(self._elapsed)
+
+    @property
+    def hop_s(self) -> float:
+        """Seconds from one window to the next, as rounded."""
+        return self._windows.hop * self._front.frame_s
+
+    def push(self, block: Block) -> list[Window]:
+        """Take a block; give the windows that are now due, oldest first."""
+        windows = []
+        if block.lost:
+            windows = self._push(self._conform.flush())
+            self._mel.reset()
+            self._elapsed += Fraction(block.lost, block.rate)
+            self._windows.gap(round(Fraction(block.lost * self._front.sample_rate, block.rate)))
+            self._start, self._frames = round(self._elapsed * self._front.sample_rate), 0
+        self._elapsed += Fraction(len(block.samples), block.rate)
+        return windows + self._push(self._conform.push(block.samples, block.rate))
+
+    def flush(self) -> list[Window]:
+        """Give what is still held at the end of the audio; the stream can't be used after it."""
+        windows = self._push(self._conform.flush())
+        return windows + self._windows.flush(self._end())
+
+    def _push(self, samples: Samples) -> list[Window]:
+        frames, powers = self._mel.push(samples)
+        self._frames += len(frames)
+        return self._windows.push(frames, powers, self._end())
+
+    def _end(self) -> int:
+        """Give the index of the sample after the last complete frame."""
+        if self._frames == 0:
+            return self._start
+        return self._start + (self._frames - 1) * self._front.hop_length + self._front.n_fft
