@@ -21,6 +21,9 @@ class Source(ABC):
     stall_s: ClassVar[float] = 20.0
     """Seconds without an event after which the engine gives the source up."""
 
+    retry_cap_s: ClassVar[float] = 60.0
+    """Longest wait before another attempt: a server in trouble is not to be hammered."""
+
     @abstractmethod
     def events(self) -> AsyncIterator[SourceEvent]:
         """Give a `Format` before the first `Block`, then blocks, titles and new formats as they come.

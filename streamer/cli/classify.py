@@ -1,0 +1,97 @@
+"""`genrecast classify`: whole files, one JSON object a line."""
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from streamer.errors import GenrecastError, SourceNotFoundError
+
+if TYPE_CHECKING:
+    from streamer.contract import Contract
+    from streamer.engine.classify import Classification
+    from streamer.flow import Probabilities
+
+
+@click.command("classify")
+@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="PATH...")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line, also on a terminal.")
+@click.option("--segments", is_flag=True, help="Tell every three seconds too.")
+@click.option("--model", "model_path", type=click.Path(path_type=Path), help="A genrecast model file.")
+def command(paths: tuple[Path, ...], as_json: bool, segments: bool, model_path: Path | None) -> None:
+    """Say what whole files are, as fast as possible; a folder means all files in it.
+
+    A file that can't be judged gives an object with 'error' and a non-zero exit status
+    at the end; the others are still done.
+    """
+    from streamer.engine.classify import classify_file
+    from streamer.model.session import Model
+
+    model = Model.load(model_path)
+    as_json = as_json or not sys.stdout.isatty()
+    status = 0
+    for path in _expand(paths):
+        try:
+            if not path.exists():
+                raise SourceNotFoundError(f"{path}: no such file", remedy="look at the path")
+            row = _row(path, classify_file(path, model), model.contract, segments=segments)
+        except GenrecastError as error:
+            status = error.exit_status
+            row = {"path": str(path), "error": {"code": error.code, "message": error.message}}
+        click.echo(json.dumps(row, ensure_ascii=False) if as_json else _line(row))
+    sys.exit(status)
+
+
+def _expand(paths: tuple[Path, ...]) -> list[Path]:
+    """Replace folders by the files in them, hidden ones left out."""
+    files = []
+    for path in paths:
+        inside = sorted(p for p in path.rglob("*") if p.is_file() and not p.name.startswith("."))
+        if path.is_dir() and inside:
+            files += inside
+        else:
+            files.append(path)
+    return files
+
+
+def _row(path: Path, what: "Classification", contract: "Contract", *, segments: bool) -> dict[str, Any]:
+    row: dict[str, Any] = {
+        "path": str(path),
+        "state": what.state,
+        "genre": what.genre,
+        "confidence": round(what.confidence, 4),
+        "probabilities": _named(what.probabilities, contract),
+        "seconds": round(what.seconds, 3),
+    }
+    if segments:
+        row["segments"] = [
+            {
+                "from": round(segment.start_s, 3),
+                "to": round(segment.end_s, 3),
+                "state": segment.state,
+                "genre": segment.genre,
+                "confidence": round(segment.confidence, 4),
+                "probabilities": _named(segment.probabilities, contract),
+            }
+            for segment in what.segments
+        ]
+    return row
+
+
+def _named(probabilities: "Probabilities | None", contract: "Contract") -> dict[str, float] | None:
+    if probabilities is None:
+        return None
+    return {name: round(float(p), 4) for name, p in zip(contract.labels, probabilities, strict=True)}
+
+
+def _line(row: dict[str, Any]) -> str:
+    """Give a row as a person reads it."""
+    if "error" in row:
+        return f"{'error':<16}{row['error']['message']}"
+    lines = [f"{row['genre'] or row['state']:<11}{row['confidence']:4.0%} {row['path']}"]
+    for part in row.get("segments", ()):
+        span = f"{part['from']:8.1f} to {part['to']:7.1f} s"
+        lines.append(f"    {span}  {part['genre'] or part['state']:<11}{part['confidence']:4.0%}")
+    return "\n".join(lines)

@@ -1,0 +1,91 @@
+"""`genrecast listen`: what a running daemon says, for people and for pipes."""
+
+import json
+import os
+import sys
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import click
+
+from streamer.config import DEFAULT_ENDPOINT
+
+HINT_S = 3.0  # the last messages come at once: nothing for this long means that nobody publishes
+
+
+@click.command("listen")
+@click.option("--connect", default=DEFAULT_ENDPOINT, show_default=True, help="Where the daemon publishes.")
+@click.option("--topic", default="", help="Only topics that begin so, such as genre/kexp/.")
+@click.option("--json", "as_json", is_flag=True, help="Print messages as they are, one JSON object a line.")
+@click.option("--count", type=click.IntRange(min=1), help="End after so many messages.")
+def command(connect: str, topic: str, as_json: bool, count: int | None) -> None:
+    """Show what a running daemon says, until Ctrl-C.
+
+    On a terminal: all stations as they are now, and a line for each change above them.
+    Elsewhere: a line for each change.
+    """
+    from streamer.publish.subscribe import Subscriber
+
+    subscriber = Subscriber(connect, (topic,))
+    messages = _counted(_hinted(subscriber.messages(), connect), count)
+    try:
+        if as_json:
+            for message in messages:
+                if message is not None:
+                    click.echo(json.dumps(message, ensure_ascii=False))
+        else:
+            show(messages)
+    except KeyboardInterrupt:
+        pass  # the way to end it
+    except BrokenPipeError:
+        # Whoever read has gone. Python would complain once more when it flushes at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    finally:
+        subscriber.close()
+
+
+def show(messages: Iterator[dict[str, Any] | None]) -> None:
+    """Show messages to a person until there are no more."""
+    from rich.console import Console
+    from rich.live import Live
+
+    from streamer.cli.view import first, line, table
+
+    console = Console(highlight=False)
+    stations: dict[str, dict[str, Any]] = {}
+    live = Live(console=console, refresh_per_second=4, transient=True)
+    with live if console.is_terminal else console:
+        for message in messages:
+            if message is None:
+                continue
+            text = line(message)
+            if message["kind"] == "genre":
+                if message["station"] not in stations:
+                    text = first(message)
+                stations[message["station"]] = message
+            if text is not None:
+                console.print(text, soft_wrap=True)
+            if console.is_terminal and stations:
+                live.update(table(stations, "Ctrl-C ends"))
+
+
+def _counted(messages: Iterator[dict[str, Any] | None], count: int | None) -> Iterator[dict[str, Any] | None]:
+    for message in messages:
+        yield message
+        if message is not None and count is not None:
+            count -= 1
+            if count == 0:
+                return
+
+
+def _hinted(messages: Iterator[dict[str, Any] | None], connect: str) -> Iterator[dict[str, Any] | None]:
+    """Say once that nothing comes, since a subscriber can't see whether anybody is there."""
+    deadline: float | None = time.monotonic() + HINT_S
+    for message in messages:
+        if message is not None:
+            deadline = None
+        elif deadline is not None and time.monotonic() > deadline:
+            deadline = None
+            click.echo(f"nothing is published at {connect} yet; is 'genrecast run' going? waiting", err=True)
+        yield message

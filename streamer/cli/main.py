@@ -1,0 +1,59 @@
+"""`genrecast`: one file a command, each imported only when it is called, so that --help is quick."""
+
+import sys
+from importlib import import_module
+from typing import Any
+
+import click
+
+from streamer import __version__
+from streamer.errors import GenrecastError
+
+COMMANDS = {
+    "run": "Listen to stations and publish what they play.",
+    "listen": "Show what a running daemon says.",
+    "classify": "Say what whole files are.",
+    "devices": "List the sound cards that can be listened to.",
+    "doctor": "Say what works here, and what to do about what doesn't.",
+    "demo": "Tag a minute of synthetic radio live.",
+}
+
+
+class Lazy(click.Group):
+    """Knows the commands by name and one line; loads the one that is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Give the names in the order in which a newcomer meets them."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Load a command."""
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = import_module(f"streamer.cli.{cmd_name}").command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list without loading anything."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(cls=Lazy, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="genrecast")
+def cli() -> None:
+    """Say which genre of music live audio is playing.
+
+    Start with `genrecast demo`, or `genrecast run --source URL --station NAME` and, in
+    another terminal, `genrecast listen`.
+    """
+
+
+def main(args: list[str] | None = None) -> Any:
+    """Run a command; a user's error is one line, a remedy and an exit status, never a traceback."""
+    try:
+        return cli.main(args, prog_name="genrecast", standalone_mode=True)
+    except GenrecastError as error:
+        click.echo(f"genrecast: {error.message}", err=True)
+        click.echo(f"  try: {error.remedy}", err=True)
+        sys.exit(error.exit_status)

@@ -1,0 +1,66 @@
+"""From the windows of one station to its verdicts: smoothing, states and tracks in one."""
+
+from streamer.contract import Contract
+from streamer.decide.smooth import Smoother
+from streamer.decide.state import SILENCE, Labels, StateKeeper
+from streamer.decide.track import TrackKeeper
+from streamer.flow import Probabilities, TrackVerdict, Verdict, Window
+
+
+class Decider:
+    """Says what a station plays. Positions are seconds since its source opened; a new source, a new decider.
+
+    Args:
+        contract: of the model that gives the probabilities.
+    """
+
+    def __init__(self, contract: Contract) -> None:
+        self._rate = contract.front_end.sample_rate
+        self._silence_dbfs = contract.decision.silence_dbfs
+        self._labels = Labels(contract)
+        self._smoother = Smoother(contract.decision.half_life_s)
+        self._keeper = StateKeeper(contract.decision.dwell_s)
+        self._tracks = TrackKeeper(contract)
+
+    def is_silent(self, window: Window) -> bool:
+        """Say whether the window's last second is silence, which needs no model."""
+        return window.recent_dbfs is None or window.recent_dbfs < self._silence_dbfs
+
+    def push(
+        self, window: Window, probabilities: Probabilities | None
+    ) -> tuple[Verdict, TrackVerdict | None]:
+        """Take a window and what the model says of it (None where it is silent).
+
+        Returns:
+            what is said now, and the verdict of a run without title that this ends.
+        """
+        position_s = window.end / self._rate
+        smoothed, label, label_confidence = None, None, 0.0
+        if probabilities is None:
+            # What follows silence is rarely what was before it.
+            self._smoother.reset()
+            leads = SILENCE
+        else:
+            smoothed = self._smoother.push(probabilities, position_s)
+            leads = self._labels.answer(smoothed)
+            label, label_confidence = self._labels.top(probabilities)
+        said, since_s = self._keeper.push(leads, position_s)
+        verdict = Verdict(
+            state=said.state,
+            genre=said.genre,
+            confidence=self._labels.confidence(said, smoothed),
+            since_s=since_s,
+            position_s=position_s,
+            probabilities=smoothed,
+            window_label=label,
+            window_confidence=label_confidence,
+        )
+        return verdict, self._tracks.push(verdict, probabilities)
+
+    def title(self, text: str, position_s: float) -> TrackVerdict | None:
+        """Take the title that plays from here; give the verdict of the track before it."""
+        return self._tracks.title(text, position_s)
+
+    def finish(self, position_s: float) -> TrackVerdict | None:
+        """Give the verdict of the track that the end of the source cuts off."""
+        return self._tracks.finish(position_s)

@@ -1,0 +1,89 @@
+"""Which state and genre to say: what leads, held against short-lived challengers."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from streamer.contract import Contract
+from streamer.flow import Probabilities, State
+
+MUTE_STATES: frozenset[State] = frozenset({"silence", "no-signal"})
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A state, and its genre in state `music`."""
+
+    state: State
+    genre: str | None = None
+
+
+SILENCE = Answer("silence")
+
+
+class Labels:
+    """Reads answers off probabilities, as the contract's labels and threshold say.
+
+    Music, speech and noise are weighed as wholes first: twelve genres that share
+    the probability of music must not lose to one `noise`.
+    """
+
+    def __init__(self, contract: Contract) -> None:
+        self._labels = contract.labels
+        self._genres = np.array([label not in contract.not_music for label in contract.labels])
+        self._unsure_below = contract.decision.unsure_below
+
+    def answer(self, probabilities: Probabilities) -> Answer:
+        """Take (n_labels,) probabilities; give what they say."""
+        music = float(probabilities[self._genres].sum())
+        other = int(np.where(self._genres, -1.0, probabilities).argmax())
+        if not self._genres[other] and probabilities[other] > music:
+            return Answer("speech" if self._labels[other] == "speech" else "noise")
+        best = int(np.where(self._genres, probabilities, -1.0).argmax())
+        if probabilities[best] < self._unsure_below:
+            return Answer("unsure")
+        return Answer("music", self._labels[best])
+
+    def confidence(self, said: Answer, probabilities: Probabilities | None) -> float:
+        """Give the probability of what is said; of the leading genre where that is `unsure`.
+
+        Silence is measured and not guessed: 1.0, as is whatever is still said in the
+        first silent window.
+        """
+        if probabilities is None:
+            return 1.0
+        if said.genre is not None:
+            return float(probabilities[self._labels.index(said.genre)])
+        if said.state == "unsure":
+            return float(probabilities[self._genres].max())
+        if said.state == "speech" and "speech" in self._labels:
+            return float(probabilities[self._labels.index("speech")])
+        return float(np.where(self._genres, 0.0, probabilities).max())
+
+    def top(self, probabilities: Probabilities) -> tuple[str, float]:
+        """Give the most probable label and its probability."""
+        best = int(probabilities.argmax())
+        return self._labels[best], float(probabilities[best])
+
+
+class StateKeeper:
+    """Says a new answer once it has led for `dwell_s`; silence, and what follows it, at once."""
+
+    def __init__(self, dwell_s: float) -> None:
+        self._dwell_s = dwell_s
+        self._said = Answer("no-signal")
+        self._since_s = 0.0
+        self._rival: Answer | None = None
+        self._rival_since_s = 0.0
+
+    def push(self, leads: Answer, position_s: float) -> tuple[Answer, float]:
+        """Take what leads now; give what to say and since which position it is so."""
+        if leads == self._said:
+            self._rival = None
+            return self._said, self._since_s
+        if leads != self._rival:
+            self._rival, self._rival_since_s = leads, position_s
+        at_once = leads.state in MUTE_STATES or self._said.state in MUTE_STATES
+        if at_once or position_s - self._rival_since_s >= self._dwell_s:
+            self._said, self._since_s, self._rival = leads, self._rival_since_s, None
+        return self._said, self._since_s

@@ -1,0 +1,122 @@
+"""The ZeroMQ socket: sends messages and, to whoever comes late, the last one of each topic."""
+
+import asyncio
+import ipaddress
+import logging
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+import zmq
+
+from streamer.errors import PublishError
+from streamer.publish.messages import RETAINED, Message, encode, topic
+
+log = logging.getLogger(__name__)
+
+# Messages that wait for one slow subscriber: ten seconds of a hundred stations.
+SEND_HWM = 1000
+# Subscriptions that come together are answered together: a client with many topics, or
+# many clients after a restart, cost one replay and not one each.
+REPLAY_DELAY_S = 0.01
+MAX_PREFIX = 256  # no topic of ours is longer; longer prefixes would only grow libzmq's tree
+LINGER_MS = 200  # what is still in the socket at the end gets this long to leave
+
+
+class Bus:
+    """An XPUB socket with a last-value cache. Sending never blocks: a slow subscriber loses messages.
+
+    Replayed messages go to all subscribers of their topic, told apart by a `seq` that was
+    there before (docs/messages.md).
+
+    Args:
+        endpoint: `tcp://HOST:PORT` or `ipc://PATH`; port `*` takes any free one.
+        open_to_network: allows addresses that other machines can reach.
+
+    Raises:
+        PublishError: the endpoint is malformed, in use, or not local.
+    """
+
+    def __init__(self, endpoint: str, *, open_to_network: bool = False) -> None:
+        if not open_to_network and not is_local(endpoint):
+            raise PublishError(
+                f"bind = '{endpoint}' can be reached from other machines, and messages are not protected",
+                remedy="bind to tcp://127.0.0.1:PORT or ipc://PATH, or say open_to_network = true",
+            )
+        self._context = zmq.Context()
+        self._socket = self._context.socket(zmq.XPUB)
+        self._socket.setsockopt(zmq.SNDHWM, SEND_HWM)
+        self._socket.setsockopt(zmq.LINGER, LINGER_MS)
+        self._socket.setsockopt(zmq.XPUB_VERBOSE, 1)
+        self._socket.setsockopt(zmq.MAXMSGSIZE, MAX_PREFIX + 1)
+        try:
+            self._socket.bind(endpoint)
+        except zmq.ZMQError as error:
+            self._context.destroy(linger=0)
+            raise PublishError(
+                f"can't bind '{endpoint}': {error.strerror}",
+                remedy="stop whatever uses it, or give another endpoint such as tcp://127.0.0.1:5568",
+            ) from error
+        self.endpoint: str = self._socket.getsockopt_string(zmq.LAST_ENDPOINT)
+        self._last: dict[bytes, bytes] = {}
+        self._wanted: set[bytes] = set()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self.sent = 0
+
+    def start(self) -> None:
+        """Begin to answer subscriptions, on the running loop."""
+        self._loop = asyncio.get_running_loop()
+        self._loop.add_reader(self._socket.fileno(), self._read_subscriptions)
+
+    def send(self, message: Message) -> None:
+        """Send a message to whoever wants it, and keep it for whoever comes late."""
+        name, payload = topic(message.kind, message.station), encode(message)
+        if message.kind in RETAINED:
+            self._last[name] = payload
+        self._socket.send_multipart((name, payload), zmq.NOBLOCK, copy=True)
+        self.sent += 1
+        # The descriptor signals edges: a send may have swallowed one.
+        if self._loop is not None:
+            self._read_subscriptions()
+
+    def forget(self, station: str) -> None:
+        """Drop what is kept of a station that is no more."""
+        for name in [name for name in self._last if name.split(b"/")[1] == station.encode()]:
+            del self._last[name]
+
+    def close(self) -> None:
+        """Send what is left, at most for `LINGER_MS`, and let go of the endpoint."""
+        if self._loop is not None and not self._socket.closed:
+            self._loop.remove_reader(self._socket.fileno())
+        self._context.destroy(linger=LINGER_MS)
+
+    def _read_subscriptions(self) -> None:
+        waiting = bool(self._wanted)
+        for frame in self._frames():
+            if frame[:1] == b"\x01" and len(frame) <= MAX_PREFIX + 1:
+                self._wanted.add(frame[1:])
+        if self._wanted and not waiting and self._loop is not None:
+            self._loop.call_later(REPLAY_DELAY_S, self._replay)
+
+    def _frames(self) -> Iterator[bytes]:
+        while not self._socket.closed and self._socket.poll(0, zmq.POLLIN):
+            yield self._socket.recv(zmq.NOBLOCK)
+
+    def _replay(self) -> None:
+        prefixes, self._wanted = tuple(self._wanted), set()
+        if self._socket.closed:
+            return
+        for name, payload in self._last.items():
+            if name.startswith(prefixes):
+                self._socket.send_multipart((name, payload), zmq.NOBLOCK)
+        self._read_subscriptions()
+
+
+def is_local(endpoint: str) -> bool:
+    """Say whether only this machine can reach an endpoint."""
+    parts = urlsplit(endpoint)
+    if parts.scheme in ("ipc", "inproc"):
+        return True
+    try:
+        return parts.hostname == "localhost" or ipaddress.ip_address(parts.hostname or "").is_loopback
+    except ValueError:
+        return False

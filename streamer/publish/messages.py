@@ -1,0 +1,199 @@
+"""What a subscriber sees: one structure a kind of message, its JSON, and the JSON Schema of it.
+
+Names are fixed; additions are allowed; a removal is a new version. `docs/messages.md`
+says what can be relied on.
+"""
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from streamer.flow import State
+
+VERSION: Literal[1] = 1
+
+Utc = Annotated[
+    str, Meta(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$", description="UTC, RFC 3339, ms")
+]
+Probability = Annotated[float, Meta(ge=0.0, le=1.0)]
+StationId = Annotated[str, Meta(pattern=r"^([a-z0-9][a-z0-9_-]{0,63}|-)$")]
+Count = Annotated[int, Meta(ge=0)]
+Seconds = Annotated[float, Meta(ge=0.0)]
+
+
+class Message(msgspec.Struct, frozen=True, kw_only=True):
+    """What every message begins with.
+
+    Attributes:
+        v: version of this description.
+        station: its id; `-` for the daemon itself.
+        seq: counts this station's messages of this kind, from 0, no holes unless messages were lost.
+        boot: random id of this run of the daemon.
+        time: of the window's last sample; for `status` and `heartbeat` the moment itself.
+    """
+
+    v: Literal[1] = VERSION
+    kind: str
+    station: StationId
+    seq: Count
+    boot: str
+    time: Utc
+
+
+class WindowOnly(msgspec.Struct, frozen=True, kw_only=True):
+    """What one window says by itself, unsmoothed."""
+
+    label: str
+    confidence: Probability
+
+
+class Genre(Message, frozen=True, kw_only=True):
+    """Every hop: the complete state of a station."""
+
+    kind: Literal["genre"] = "genre"
+    state: State
+    genre: str | None
+    confidence: Probability
+    since: Utc
+    probabilities: dict[str, Probability] | UnsetType = UNSET
+    window: WindowOnly | None
+    level_dbfs: float | None
+    position: Seconds
+    gap: bool
+    lag_ms: Annotated[float, Meta(ge=0.0)]
+    hop: Seconds
+    title: str | None
+
+
+class ChangeFrom(msgspec.Struct, frozen=True, kw_only=True):
+    """What was said before."""
+
+    state: State
+    genre: str | None
+    since: Utc
+
+
+class ChangeTo(msgspec.Struct, frozen=True, kw_only=True):
+    """What is said from here on."""
+
+    state: State
+    genre: str | None
+    confidence: Probability
+
+
+class Change(Message, frozen=True, kw_only=True):
+    """Only when state or genre changes."""
+
+    kind: Literal["change"] = "change"
+    from_: ChangeFrom = msgspec.field(name="from")
+    to: ChangeTo
+    title: str | None
+
+
+class Track(Message, frozen=True, kw_only=True):
+    """When a track has ended: what the whole of it was."""
+
+    kind: Literal["track"] = "track"
+    title: str | None
+    start: Utc
+    end: Utc
+    seconds: Seconds
+    genre: str | None
+    confidence: Probability
+    probabilities: dict[str, Probability] | UnsetType = UNSET
+    shares: dict[State, Probability]
+    windows: Count
+
+
+class AudioFormat(msgspec.Struct, frozen=True, kw_only=True):
+    """What the source sends; bitrate in bit/s where it says one."""
+
+    codec: str
+    rate: Count
+    channels: Count
+    bitrate: int | None
+
+
+StatusEvent = Literal["connecting", "connected", "lost", "retrying", "format", "title", "stopped"]
+
+
+class Status(Message, frozen=True, kw_only=True):
+    """When something happens to a source."""
+
+    kind: Literal["status"] = "status"
+    event: StatusEvent
+    reason: str
+    detail: str
+    retry_in: Seconds | None
+    format: AudioFormat | None
+
+
+class Heartbeat(Message, frozen=True, kw_only=True):
+    """Every 5 s: the daemon itself.
+
+    Attributes:
+        stations: how many stations are in each state.
+        cpu: share of one core since the heartbeat before, children included.
+        rss_mb: resident memory in MiB.
+        windows: windows done since the start.
+        dropped: windows that were due and not done since the start.
+        hop_stretch: factor by which hops are longer than asked for.
+    """
+
+    kind: Literal["heartbeat"] = "heartbeat"
+    version: str
+    model: str
+    provider: str
+    uptime: Seconds
+    stations: dict[State, Count]
+    cpu: Annotated[float, Meta(ge=0.0)]
+    rss_mb: Annotated[float, Meta(ge=0.0)]
+    lag_ms_p50: Annotated[float, Meta(ge=0.0)] | None
+    lag_ms_p99: Annotated[float, Meta(ge=0.0)] | None
+    windows: Count
+    dropped: Count
+    hop_stretch: Annotated[float, Meta(ge=1.0)]
+
+
+KINDS: dict[str, type[Message]] = {
+    "genre": Genre,
+    "change": Change,
+    "track": Track,
+    "status": Status,
+    "heartbeat": Heartbeat,
+}
+RETAINED = frozenset({"genre", "track", "status", "heartbeat"})
+"""Kinds whose last message is sent again to a new subscriber."""
+
+_ENCODER = msgspec.json.Encoder()
+
+
+def encode(message: Message) -> bytes:
+    """Give the JSON of a message. There is no NaN and no Infinity in it: msgspec writes them as null."""
+    return _ENCODER.encode(message)
+
+
+def topic(kind: str, station: str) -> bytes:
+    """Give the topic; the closing slash makes it match itself alone when used as a prefix."""
+    return f"{kind}/{station}/".encode()
+
+
+def utc(seconds: float) -> str:
+    """Give seconds since the epoch as RFC 3339 with milliseconds."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
+
+
+def schema(kind: str) -> dict[str, Any]:
+    """Give the JSON Schema of a kind, as published in `streamer/publish/schema/`."""
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema"} | msgspec.json.schema(KINDS[kind])
+
+
+def write_schemas(folder: Path) -> None:
+    """Write the schema files anew; a test holds them against the structures."""
+    for kind in KINDS:
+        text = json.dumps(schema(kind), indent=2, sort_keys=True)
+        (folder / f"{kind}.json").write_text(text + "\n", encoding="utf-8")

@@ -1,0 +1,169 @@
+"""One station's voice on the bus: verdicts and events made messages, numbered and dated."""
+
+from collections import Counter
+from typing import TypedDict
+
+from msgspec import UNSET, UnsetType
+
+from streamer.flow import Format, Probabilities, TrackVerdict, Verdict, Window
+from streamer.publish.bus import Bus
+from streamer.publish.messages import (
+    AudioFormat,
+    Change,
+    ChangeFrom,
+    ChangeTo,
+    Genre,
+    Status,
+    StatusEvent,
+    Track,
+    WindowOnly,
+    utc,
+)
+
+# A genre message must stay under 1 KiB at 14 labels: whatever a server calls its titles.
+MAX_TITLE = 200
+
+
+class _Common(TypedDict):
+    """The fields that every message begins with."""
+
+    station: str
+    seq: int
+    boot: str
+    time: str
+
+
+class Reporter:
+    """Tells the bus what there is to say of one station. All times are seconds since the epoch.
+
+    Args:
+        bus: where messages go.
+        station: id of the station.
+        boot: id of this run of the daemon.
+        labels: in the order of the model's probabilities.
+    """
+
+    def __init__(self, bus: Bus, station: str, boot: str, labels: tuple[str, ...]) -> None:
+        self._bus = bus
+        self._station = station
+        self._boot = boot
+        self._labels = labels
+        self._seq: Counter[str] = Counter()
+        self._said: Verdict | None = None
+        self._since = 0.0
+        self._newest = 0.0
+
+    def genre(
+        self,
+        verdict: Verdict,
+        window: Window | None,
+        *,
+        time: float,
+        now: float,
+        hop_s: float,
+        title: str | None,
+    ) -> None:
+        """Tell the complete state, and the change where it is one. Time never runs back.
+
+        Args:
+            verdict: what is said.
+            window: what it was said of; None in `no-signal`.
+            time: when the window's last sample was heard.
+            now: this moment.
+            hop_s: seconds from one window to the next, as they are now.
+            title: that plays.
+        """
+        self._newest = time = max(time, self._newest)
+        title = title[:MAX_TITLE] if title else None
+        since = max(time - (verdict.position_s - verdict.since_s), self._since)
+        said = self._said
+        if said is None or (verdict.state, verdict.genre) != (said.state, said.genre):
+            if said is not None:
+                self._change(said, verdict, time, title)
+            self._since = since
+        self._said = verdict
+        silent = window is None or window.level_dbfs is None
+        self._bus.send(
+            Genre(
+                **self._common("genre", time),
+                state=verdict.state,
+                genre=verdict.genre,
+                confidence=round(verdict.confidence, 4),
+                since=utc(self._since),
+                probabilities=self._named(verdict.probabilities),
+                window=(
+                    WindowOnly(label=verdict.window_label, confidence=round(verdict.window_confidence, 4))
+                    if verdict.window_label
+                    else None
+                ),
+                level_dbfs=None if silent or window is None else round(window.level_dbfs or 0.0, 1),
+                position=round(verdict.position_s, 3),
+                gap=window.gap if window else False,
+                lag_ms=round(max(now - time, 0.0) * 1e3, 1),
+                hop=round(hop_s, 3),
+                title=title,
+            )
+        )
+
+    def track(self, track: TrackVerdict, *, start: float, end: float) -> None:
+        """Tell the verdict of a whole track."""
+        self._bus.send(
+            Track(
+                **self._common("track", end),
+                title=track.title[:MAX_TITLE] if track.title else None,
+                start=utc(start),
+                end=utc(end),
+                seconds=round(max(track.end_s - track.start_s, 0.0), 3),
+                genre=track.genre,
+                confidence=round(track.confidence, 4),
+                probabilities=self._named(track.probabilities),
+                shares={state: round(share, 4) for state, share in track.shares.items()},
+                windows=track.windows,
+            )
+        )
+
+    def status(
+        self,
+        event: StatusEvent,
+        *,
+        now: float,
+        reason: str = "ok",
+        detail: str = "",
+        retry_in_s: float | None = None,
+        format: Format | None = None,
+    ) -> None:
+        """Tell what happened to the source; `reason` is a stable code."""
+        self._bus.send(
+            Status(
+                **self._common("status", now),
+                event=event,
+                reason=reason,
+                detail=detail,
+                retry_in=None if retry_in_s is None else round(retry_in_s, 3),
+                format=None
+                if format is None
+                else AudioFormat(
+                    codec=format.codec, rate=format.rate, channels=format.channels, bitrate=format.bitrate
+                ),
+            )
+        )
+
+    def _change(self, before: Verdict, after: Verdict, time: float, title: str | None) -> None:
+        self._bus.send(
+            Change(
+                **self._common("change", time),
+                from_=ChangeFrom(state=before.state, genre=before.genre, since=utc(self._since)),
+                to=ChangeTo(state=after.state, genre=after.genre, confidence=round(after.confidence, 4)),
+                title=title,
+            )
+        )
+
+    def _common(self, kind: str, time: float) -> _Common:
+        seq = self._seq[kind]
+        self._seq[kind] += 1
+        return {"station": self._station, "seq": seq, "boot": self._boot, "time": utc(time)}
+
+    def _named(self, probabilities: Probabilities | None) -> dict[str, float] | UnsetType:
+        if probabilities is None:
+            return UNSET
+        return {name: round(float(p), 4) for name, p in zip(self._labels, probabilities, strict=True)}

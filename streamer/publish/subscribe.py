@@ -1,0 +1,70 @@
+"""The other end of the bus: messages as they come, replays told apart, losses counted."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import zmq
+
+from streamer.errors import PublishError
+
+TIMEOUT_MS = 200  # how long a caller may wait for the chance to do something else
+
+
+class Subscriber:
+    """Receives from a daemon or a gateway; it may start before or after it.
+
+    Args:
+        endpoint: where the daemon publishes.
+        prefixes: topics to receive, each with everything that begins with it.
+
+    Raises:
+        PublishError: the endpoint is malformed.
+    """
+
+    def __init__(self, endpoint: str, prefixes: tuple[str, ...] = ("",)) -> None:
+        self.lost = 0
+        self._last: dict[tuple[str, str], tuple[str, int]] = {}
+        self._context = zmq.Context()
+        self._socket = self._context.socket(zmq.SUB)
+        self._socket.setsockopt(zmq.RCVTIMEO, TIMEOUT_MS)
+        self._socket.setsockopt(zmq.LINGER, 0)
+        for prefix in prefixes:
+            self._socket.setsockopt(zmq.SUBSCRIBE, prefix.encode())
+        try:
+            self._socket.connect(endpoint)
+        except zmq.ZMQError as error:
+            self._context.destroy(linger=0)
+            raise PublishError(
+                f"can't connect to '{endpoint}': {error.strerror}",
+                remedy="give the endpoint that the daemon names when it is ready, tcp://HOST:PORT",
+            ) from error
+
+    def messages(self) -> Iterator[dict[str, Any] | None]:
+        """Give messages as they come, each once; None whenever nothing came for `TIMEOUT_MS`.
+
+        `lost` counts the holes in `seq` that have been seen.
+        """
+        while True:
+            try:
+                _, payload = self._socket.recv_multipart()
+            except zmq.Again:
+                yield None
+                continue
+            message: dict[str, Any] = json.loads(payload)
+            if self._is_new(message):
+                yield message
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        self._context.destroy(linger=0)
+
+    def _is_new(self, message: dict[str, Any]) -> bool:
+        key = (message["kind"], message["station"])
+        boot, seq = self._last.get(key, ("", -1))
+        if boot == message["boot"]:
+            if message["seq"] <= seq:
+                return False
+            self.lost += message["seq"] - seq - 1
+        self._last[key] = (message["boot"], message["seq"])
+        return True

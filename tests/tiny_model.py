@@ -1,0 +1,85 @@
+"""Makes tiny model files that keep the contract: real ONNX, real probe, meaningless weights."""
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+from streamer.contract import Accuracy, Contract, Decision, FrontEnd, Probe, probe_samples, write_contract
+from streamer.signal.mel import MelStream
+
+LABELS = ("jazz", "metal", "speech", "noise")
+
+FRONT_END = FrontEnd(
+    sample_rate=16_000,
+    n_fft=1024,
+    hop_length=400,
+    window="hann",
+    n_mels=80,
+    f_min=30.0,
+    f_max=7800.0,
+    mel_scale="htk",
+    mel_norm="none",
+    log_offset=1e-7,
+    n_frames=118,
+)
+DECISION = Decision(half_life_s=2.0, dwell_s=2.0, unsure_below=0.3, silence_dbfs=-60.0, track_s=30.0)
+
+
+def contract(probabilities: tuple[float, ...] = (0.25,) * 4, front_end: FrontEnd = FRONT_END) -> Contract:
+    """Give a contract; the probe's answer is filled in by `model`."""
+    return Contract(
+        labels=LABELS,
+        not_music=("speech", "noise"),
+        front_end=front_end,
+        decision=DECISION,
+        accuracy=Accuracy(value=0.5, low=0.4, high=0.6, of="nothing: weights are random"),
+        probe=Probe(seed=7, probabilities=probabilities, tolerance=1e-3),
+        name="tiny",
+        training_data="none",
+        licence="CC0-1.0",
+        recipe="tests/tiny_model.py",
+        commit="0" * 40,
+        seed=0,
+    )
+
+
+def weights() -> np.ndarray:
+    """Give (80, 4) weights: low, middle, high bands and all of them, whatever they mean."""
+    bands = np.zeros((80, 4), np.float32)
+    bands[:25, 0] = bands[25:50, 1] = bands[50:, 2] = 1 / 25
+    bands[:, 3] = 1 / 80
+    return bands
+
+
+def model(**metadata: str) -> onnx.ModelProto:
+    """Give a model whose answer is the loudest third of the spectrum; `metadata` overrides keys."""
+    front = FRONT_END
+    frames, _ = MelStream(front).push(probe_samples(7, front.window_samples))
+    logits = frames.mean(axis=0) @ weights()
+    answer = np.exp(logits - logits.max())
+    answer /= answer.sum()
+    graph = helper.make_graph(
+        [
+            helper.make_node("ReduceMean", ["frames", "axes"], ["mean"], keepdims=0),
+            helper.make_node("MatMul", ["mean", "weights"], ["logits"]),
+            helper.make_node("Softmax", ["logits"], ["probabilities"], axis=-1),
+        ],
+        "tiny",
+        [helper.make_tensor_value_info("frames", TensorProto.FLOAT, ["batch", front.n_frames, front.n_mels])],
+        [helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["batch", len(LABELS)])],
+        [
+            numpy_helper.from_array(weights(), "weights"),
+            numpy_helper.from_array(np.array([1], np.int64), "axes"),
+        ],
+    )
+    made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+    promised = write_contract(contract(tuple(float(p) for p in answer)))
+    promised |= {f"genrecast.{key}": value for key, value in metadata.items()}
+    helper.set_model_props(made, promised)
+    return made
+
+
+def model_bytes(**metadata: str) -> bytes:
+    """Give the bytes of `model`."""
+    data: bytes = model(**metadata).SerializeToString()
+    return data
