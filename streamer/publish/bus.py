@@ -37,6 +37,13 @@ class Bus:
     """
 
     def __init__(self, endpoint: str, *, open_to_network: bool = False) -> None:
+        port = endpoint.rpartition(":")[2]
+        if endpoint.startswith("tcp:") and port != "*" and not (port.isdecimal() and int(port) < 2**16):
+            # libzmq takes any number and listens on what is left of it in 16 bits.
+            raise PublishError(
+                f"bind = '{endpoint}' names no port",
+                remedy="give tcp://HOST:PORT, such as tcp://127.0.0.1:5567",
+            )
         if not open_to_network and not is_local(endpoint):
             raise PublishError(
                 f"bind = '{endpoint}' can be reached from other machines, and messages are not protected",

@@ -1,0 +1,189 @@
+"""What is said of a stream of windows: smoothed in seconds, held against flips, silent when it is silent."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from streamer.decide.decider import Decider
+from streamer.decide.smooth import Smoother
+from streamer.flow import Verdict, Window
+from tests.tiny_model import LABELS, contract
+
+RATE = 16_000
+JAZZ, METAL, SPEECH, NOISE = np.eye(4, dtype=np.float32) * 0.9 + 0.025
+
+
+def window(position_s: float, level: float | None = -20.0) -> Window:
+    return Window(np.zeros((118, 80), np.float32), round(position_s * RATE), False, level, level)
+
+
+def play(pieces: list[tuple[float, np.ndarray | None]], hop_s: float = 0.5) -> list[Verdict]:
+    """Play pieces of (seconds, probabilities or None for silence), beginning at 3 s."""
+    decider, out, position = Decider(contract()), [], 3.0
+    for seconds, probabilities in pieces:
+        for _ in range(round(seconds / hop_s)):
+            level = None if probabilities is None else -20.0
+            out.append(decider.push(window(position, level), probabilities)[0])
+            position += hop_s
+    return out
+
+
+def said(verdicts: list[Verdict]) -> list[str]:
+    """Give the states and genres in order, repetitions left out."""
+    names = [verdict.genre or verdict.state for verdict in verdicts]
+    return [name for i, name in enumerate(names) if i == 0 or name != names[i - 1]]
+
+
+def test_first_window_is_believed_at_once():
+    assert play([(0.5, JAZZ)])[0].genre == "jazz"
+
+
+def test_change_is_said_after_it_has_lasted():
+    verdicts = play([(10, JAZZ), (10, METAL)])
+
+    assert said(verdicts) == ["jazz", "metal"]
+    began = next(v for v in verdicts if v.genre == "metal")
+    assert 13.0 <= began.since_s <= began.position_s <= 18.0
+
+
+def test_short_outlier_is_not_said():
+    assert said(play([(10, JAZZ), (1.0, METAL), (10, JAZZ)])) == ["jazz"]
+
+
+def test_silence_is_said_at_once_and_left_at_once():
+    verdicts = play([(10, JAZZ), (4, None), (4, METAL)])
+
+    assert said(verdicts) == ["jazz", "silence", "metal"]
+    assert verdicts[20].state == "silence"
+    assert verdicts[28].genre == "metal"
+    assert verdicts[20].probabilities is None
+
+
+def test_speech_and_noise_are_states_and_no_genres():
+    for probabilities, state in ((SPEECH, "speech"), (NOISE, "noise")):
+        verdict = play([(5, probabilities)])[-1]
+        assert (verdict.state, verdict.genre) == (state, None)
+
+
+def test_undecided_is_unsure():
+    flat = np.array([0.28, 0.28, 0.22, 0.22], np.float32)
+
+    assert said(play([(10, flat)])) == ["unsure"]
+
+
+def test_genres_together_outweigh_one_noise():
+    many = np.array([0.35, 0.25, 0.0, 0.4], np.float32)
+
+    assert play([(5, many)])[-1].genre == "jazz"
+
+
+def test_confidence_is_the_probability_of_what_is_said():
+    verdict = play([(20, JAZZ)])[-1]
+
+    assert verdict.confidence == pytest.approx(float(JAZZ[0]), abs=1e-4)
+    assert verdict.probabilities is not None
+    assert verdict.probabilities.sum() == pytest.approx(1.0, abs=1e-5)
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    seed=st.integers(0, 1000),
+    hops=st.tuples(st.sampled_from([0.1, 0.25]), st.sampled_from([0.5, 1.0])),
+)
+def test_smoothing_is_in_seconds_whatever_the_hop(seed, hops):
+    rng = np.random.default_rng(seed)
+    pieces = [(rng.choice([4.0, 8.0]), rng.dirichlet(np.ones(4)).astype(np.float32)) for _ in range(4)]
+    ends = []
+    for hop_s in hops:
+        smoother, position, smoothed = Smoother(2.0), 0.0, np.zeros(4)
+        for seconds, probabilities in pieces:
+            for _ in range(round(seconds / hop_s)):
+                smoothed = smoother.push(probabilities, position)
+                position += hop_s
+        ends.append(smoothed)
+
+    assert np.abs(ends[0] - ends[1]).max() < 0.12
+
+
+@settings(max_examples=50, deadline=None)
+@given(rows=st.lists(st.lists(st.floats(0.01, 1.0), min_size=4, max_size=4), min_size=1, max_size=30))
+def test_smoothed_probabilities_stay_probabilities(rows):
+    smoother = Smoother(2.0)
+    for i, row in enumerate(rows):
+        p = np.array(row, np.float32)
+        smoothed = smoother.push(p / p.sum(), float(i))
+
+    assert smoothed.sum() == pytest.approx(1.0, abs=1e-5)
+    assert (smoothed >= 0).all()
+
+
+def test_titled_track_is_judged_by_the_windows_inside_it():
+    decider = Decider(contract())
+    decider.title("before", 0.0)
+    for i in range(10):
+        decider.push(window(3.0 + i), JAZZ)
+    ended = decider.title("after", 12.0)
+    for i in range(10):
+        decider.push(window(13.0 + i), METAL)
+    last = decider.finish(22.0)
+
+    assert ended is not None
+    assert last is not None
+    assert (ended.title, ended.genre, ended.windows, ended.end_s) == ("before", "jazz", 10, 12.0)
+    assert (last.title, last.genre, last.start_s) == ("after", "metal", 12.0)
+    assert sum(ended.shares.values()) == pytest.approx(1.0)
+    # Windows that reach back into the track before are not this track's.
+    assert last.probabilities is not None
+    np.testing.assert_allclose(last.probabilities, METAL, atol=1e-6)
+
+
+def test_repeated_title_is_the_same_track():
+    decider = Decider(contract())
+    decider.title("one", 0.0)
+    decider.push(window(3.0), JAZZ)
+
+    assert decider.title("one", 10.0) is None
+
+
+def test_title_with_no_window_is_no_track():
+    decider = Decider(contract())
+    decider.title("one", 0.0)
+
+    assert decider.title("two", 0.5) is None
+
+
+def test_long_run_without_titles_is_a_track():
+    decider, tracks = Decider(contract()), []
+    for i in range(60):
+        tracks.append(decider.push(window(3.0 + i), JAZZ)[1])
+    for i in range(10):
+        tracks.append(decider.push(window(63.0 + i), METAL)[1])
+
+    (track,) = [track for track in tracks if track]
+    assert (track.title, track.genre) == (None, "jazz")
+    assert 58 <= track.end_s - track.start_s <= 66
+
+
+def test_short_run_without_titles_is_none():
+    decider = Decider(contract())
+    tracks = [decider.push(window(3.0 + i), p)[1] for i, p in enumerate([JAZZ] * 10 + [METAL] * 10)]
+
+    assert not any(tracks)
+
+
+def test_track_of_speech_has_no_genre():
+    decider = Decider(contract())
+    decider.title("news", 0.0)
+    for i in range(10):
+        decider.push(window(4.0 + i), SPEECH)
+    track = decider.finish(14.0)
+
+    assert track is not None
+    assert track.genre is None
+    assert track.probabilities is None
+    assert track.shares == {"speech": 1.0}
+
+
+def test_labels_are_those_of_the_contract():
+    assert contract().labels == LABELS

@@ -1,0 +1,213 @@
+"""What a subscriber can rely on, seen from a real subscriber on a real socket."""
+
+import asyncio
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import jsonschema
+import pytest
+import zmq
+
+from streamer.errors import PublishError
+from streamer.flow import Format, Verdict
+from streamer.publish.bus import Bus, is_local
+from streamer.publish.messages import KINDS, schema, utc, write_schemas
+from streamer.publish.reporter import Reporter
+from streamer.publish.subscribe import Subscriber
+from tests.tiny_model import LABELS
+
+SCHEMAS = Path(__file__).parents[2] / "streamer" / "publish" / "schema"
+
+
+@contextmanager
+def running(act: Callable[[Bus], None] = lambda _: None) -> Iterator[Bus]:
+    """Run a bus in a thread's own loop; `act` is called there first."""
+    ready, stop, box = threading.Event(), asyncio.Event(), []
+
+    async def main() -> None:
+        bus = Bus("tcp://127.0.0.1:*")
+        bus.start()
+        act(bus)
+        box.extend((bus, asyncio.get_running_loop()))
+        ready.set()
+        await stop.wait()
+        bus.close()
+
+    thread = threading.Thread(target=lambda: asyncio.run(main()))
+    thread.start()
+    ready.wait()
+    try:
+        yield box[0]
+    finally:
+        box[1].call_soon_threadsafe(stop.set)
+        thread.join()
+
+
+def tell(bus: Bus, station: str, times: int = 1, state: str = "music") -> None:
+    reporter = Reporter(bus, station, "b00t", LABELS)
+    for i in range(times):
+        verdict = Verdict(state, "jazz" if state == "music" else None, 0.5, 0.0, float(i), None)
+        reporter.genre(verdict, None, time=1e9 + i, now=1e9 + i, hop_s=1.0, title="A - B")
+    reporter.status("connected", now=1e9, format=Format("mp3", 44_100, 2, 128_000))
+
+
+def receive(endpoint: str, prefix: str, count: int) -> list[tuple[str, dict]]:
+    """Give the first messages that a late subscriber gets."""
+    with zmq.Context() as context, context.socket(zmq.SUB) as socket:
+        socket.setsockopt(zmq.RCVTIMEO, 2000)
+        socket.subscribe(prefix)
+        socket.connect(endpoint)
+        got = [socket.recv_multipart() for _ in range(count)]
+    return [(name.decode(), json.loads(payload)) for name, payload in got]
+
+
+def test_late_subscriber_has_complete_state_of_every_station():
+    with running(lambda bus: [tell(bus, f"s{i}", 3) for i in range(40)]) as bus:
+        got = receive(bus.endpoint, "genre/", 40)
+
+    assert {name for name, _ in got} == {f"genre/s{i}/" for i in range(40)}
+    assert all(message["seq"] == 2 for _, message in got)
+
+
+def test_late_subscriber_has_it_within_a_tenth_of_a_second():
+    with running(lambda bus: [tell(bus, f"s{i}") for i in range(40)]) as bus:
+        receive(bus.endpoint, "genre/s1/", 1)  # connecting is not what is measured
+        with zmq.Context() as context, context.socket(zmq.SUB) as socket:
+            socket.subscribe("status/s1/")
+            socket.connect(bus.endpoint)
+            socket.recv_multipart()
+            started = time.perf_counter()
+            socket.subscribe("genre/")
+            for _ in range(40):
+                socket.recv_multipart()
+            assert time.perf_counter() - started < 0.1
+
+
+def test_prefix_matches_one_station_alone():
+    with running(lambda bus: (tell(bus, "kexp"), tell(bus, "kexp2"))) as bus:
+        got = receive(bus.endpoint, "genre/kexp/", 1)
+        with pytest.raises(zmq.Again):
+            receive(bus.endpoint, "genre/kexp/", 2)
+
+    assert got[0][0] == "genre/kexp/"
+
+
+def test_changes_are_not_replayed():
+    def act(bus: Bus) -> None:
+        reporter = Reporter(bus, "a", "b00t", LABELS)
+        for i, state in enumerate(["music", "speech"]):
+            verdict = Verdict(state, None, 0.5, 0.0, float(i), None)
+            reporter.genre(verdict, None, time=1e9 + i, now=1e9 + i, hop_s=1.0, title=None)
+
+    with running(act) as bus:
+        assert receive(bus.endpoint, "", 1)[0][0] == "genre/a/"
+        with pytest.raises(zmq.Again):
+            receive(bus.endpoint, "change/", 1)
+
+
+def test_subscriber_drops_replays_and_counts_holes():
+    with running(lambda bus: tell(bus, "a")) as bus:
+        subscriber = Subscriber(bus.endpoint, ("genre/",))
+        messages = subscriber.messages()
+        first = next(m for m in messages if m)
+        receive(bus.endpoint, "genre/", 1)  # makes a replay that reaches the first subscriber too
+        assert next(messages) is None
+        assert not subscriber._is_new(first)
+        assert subscriber._is_new(first | {"seq": 5})
+        subscriber.close()
+
+    assert subscriber.lost == 4
+
+
+def test_slow_subscriber_slows_nobody():
+    with running() as bus, zmq.Context() as context, context.socket(zmq.SUB) as slow:
+        slow.setsockopt(zmq.RCVHWM, 1)
+        slow.subscribe("")
+        slow.connect(bus.endpoint)
+        started = time.perf_counter()
+        tell(bus, "a", 20_000)
+
+        assert time.perf_counter() - started < 10.0
+
+
+def test_endpoint_in_use_is_told():
+    with running() as bus, pytest.raises(PublishError, match="bind"):
+        Bus(bus.endpoint)
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "local"),
+    [
+        ("tcp://127.0.0.1:5567", True),
+        ("tcp://127.9.9.9:1", True),
+        ("tcp://[::1]:1", True),
+        ("tcp://localhost:1", True),
+        ("ipc:///tmp/x", True),
+        ("tcp://0.0.0.0:1", False),
+        ("tcp://*:1", False),
+        ("tcp://192.168.1.2:1", False),
+        ("tcp://example.org:1", False),
+        ("tcp://eth0:1", False),
+    ],
+)
+def test_only_local_endpoints_are_bound_without_a_word(endpoint, local):
+    assert is_local(endpoint) is local
+    if not local:
+        with pytest.raises(PublishError, match="other machines"):
+            Bus(endpoint)
+
+
+@pytest.mark.parametrize("endpoint", ["", "nonsense", "tcp://127.0.0.1", "tcp://127.0.0.1:99999999"])
+def test_malformed_endpoint_is_told(endpoint):
+    with pytest.raises(PublishError):
+        Bus(endpoint)
+
+
+def test_messages_keep_their_schema_and_time_never_runs_back():
+    def act(bus: Bus) -> None:
+        reporter = Reporter(bus, "a", "b00t", LABELS)
+        for at in (1e9, 1e9 - 50, 1e9 + 1):
+            verdict = Verdict("silence", None, 1.0, 0.0, 1.0, None)
+            reporter.genre(verdict, None, time=at, now=at, hop_s=1.0, title=None)
+            sent.append(json.loads(bus._last[b"genre/a/"]))
+
+    sent: list[dict] = []
+    with running(act):
+        pass
+
+    for message in sent:
+        jsonschema.validate(message, schema("genre"))
+    times = [message["time"] for message in sent]
+    assert times == sorted(times)
+    assert [message["seq"] for message in sent] == [0, 1, 2]
+
+
+def test_a_hostile_title_leaves_the_message_small():
+    def act(bus: Bus) -> None:
+        reporter = Reporter(bus, "a", "b00t", LABELS)
+        verdict = Verdict("music", "jazz", 0.5, 0.0, 1.0, None)
+        reporter.genre(verdict, None, time=1e9, now=1e9, hop_s=1.0, title="x" * 100_000)
+        sizes.append(len(bus._last[b"genre/a/"]))
+
+    sizes: list[int] = []
+    with running(act):
+        pass
+
+    assert sizes[0] < 1024
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_published_schema_is_current(kind, tmp_path):
+    write_schemas(tmp_path)
+
+    assert (SCHEMAS / f"{kind}.json").read_text() == (tmp_path / f"{kind}.json").read_text()
+    jsonschema.Draft202012Validator.check_schema(schema(kind))
+
+
+def test_utc_has_milliseconds():
+    assert utc(0.0) == "1970-01-01T00:00:00.000Z"
+    assert utc(1e9 + 0.1239) == "2001-09-09T01:46:40.123Z"
