@@ -1,5 +1,6 @@
 """`genrecast`: one file a command, each imported only when it is called, so that --help is quick."""
 
+import os
 import sys
 from importlib import import_module
 from typing import Any
@@ -8,6 +9,8 @@ import click
 
 from streamer import __version__
 from streamer.errors import GenrecastError
+
+DEBUG = "GENRECAST_DEBUG"  # shows tracebacks instead of sentences
 
 COMMANDS = {
     "run": "Listen to stations and publish what they play.",
@@ -57,3 +60,9 @@ def main(args: list[str] | None = None) -> Any:
         click.echo(f"genrecast: {error.message}", err=True)
         click.echo(f"  try: {error.remedy}", err=True)
         sys.exit(error.exit_status)
+    except Exception as error:
+        if os.environ.get(DEBUG):
+            raise
+        click.echo(f"genrecast: a fault of genrecast's own: {type(error).__name__}: {error}", err=True)
+        click.echo(f"  try: {DEBUG}=1 shows where; please report it with that", err=True)
+        sys.exit(1)

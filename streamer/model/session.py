@@ -43,10 +43,7 @@ class Model:
     @classmethod
     def load(cls, path: str | Path | None = None, *, provider: Provider = "auto") -> "Model":
         """Load a file, or the embedded default."""
-        if path is None:
-            default = files("streamer.model").joinpath("default.onnx")
-            return cls(default.read_bytes(), name="default.onnx", provider=provider)
-        path = Path(path)
+        path = Path(str(files("streamer.model").joinpath("default.onnx"))) if path is None else Path(path)
         try:
             if path.stat().st_size > MAX_BYTES:
                 raise ModelError(

@@ -1,0 +1,74 @@
+"""`genrecast demo`: synthetic radio, the real daemon, the real socket, and what a listener sees."""
+
+import asyncio
+import contextlib
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+
+
+@click.command("demo")
+def command() -> None:
+    """Tag a minute of synthetic radio live, through everything that real radio goes through.
+
+    The programme is made by our own code and served as an MP3 stream on loopback;
+    what is said about it is said by the model.
+    """
+    asyncio.run(_demo())
+
+
+async def _demo() -> None:
+    from streamer.demo.serve import DemoRadio
+
+    click.echo("making a minute of radio ...")
+    async with DemoRadio() as radio:
+        with tempfile.TemporaryDirectory(prefix="genrecast-") as folder:
+            endpoint = f"ipc://{Path(folder) / 'demo'}"
+            click.echo(f"on air at {radio.url}, titles by ICY, tagged live:\n")
+            daemon = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "streamer.cli", "run", "--quiet"),
+                *("--source", radio.url, "--station", "demo", "--bind", endpoint),
+            )
+            over = threading.Event()
+            listening = asyncio.create_task(asyncio.to_thread(_listen, endpoint, over))
+            finished = asyncio.create_task(radio.done.wait())
+            gone = asyncio.create_task(daemon.wait())
+            try:
+                await asyncio.wait({finished, gone, listening}, return_when=asyncio.FIRST_COMPLETED)
+                # The last track is told when the daemon notes that the stream is over.
+                await asyncio.sleep(0.5)
+            finally:
+                with contextlib.suppress(ProcessLookupError):
+                    daemon.terminate()
+                status = await daemon.wait()
+                over.set()
+                await listening
+                finished.cancel()
+    if status:
+        sys.exit(status)
+    click.echo("\nthat was it. Now a real one: genrecast run --source URL, and genrecast listen beside it")
+
+
+def _listen(endpoint: str, over: threading.Event) -> None:
+    from streamer.cli.listen import show
+    from streamer.publish.subscribe import Subscriber
+
+    subscriber = Subscriber(endpoint)
+    try:
+        show(_until(subscriber.messages(), over))
+    finally:
+        subscriber.close()
+
+
+def _until(
+    messages: Iterator[dict[str, Any] | None], over: threading.Event
+) -> Iterator[dict[str, Any] | None]:
+    for message in messages:
+        if message is None and over.is_set():
+            return
+        yield message
