@@ -60,11 +60,15 @@ def _decode_share(data: bytes) -> float:
 
 
 def _radio(pipe: Connection) -> None:
+    from streamer.demo.encode import encode_mp3
+    from streamer.demo.programme import PROGRAMME, render
     from streamer.demo.serve import DemoRadio
+
+    data = b"".join(packet.data for packet in encode_mp3(render(PROGRAMME, 1)))
 
     async def serve() -> None:
         async with DemoRadio() as radio:
-            pipe.send((radio.url, b"".join(radio.frames)))
+            pipe.send((radio.url, data))
             await asyncio.to_thread(pipe.recv)
 
     asyncio.run(serve())

@@ -13,16 +13,17 @@ import click
 
 
 @click.command("demo")
-def command() -> None:
+@click.option("--model", help="A genrecast model file.  [the embedded one]")
+def command(model: str | None) -> None:
     """Tag a minute of synthetic radio live, through everything that real radio goes through.
 
     The programme is made by our own code and served as an MP3 stream on loopback;
     what is said about it is said by the model.
     """
-    asyncio.run(_demo())
+    asyncio.run(_demo(["--model", model] if model else []))
 
 
-async def _demo() -> None:
+async def _demo(options: list[str]) -> None:
     from streamer.demo.serve import DemoRadio
 
     click.echo("making a minute of radio ...")
@@ -33,6 +34,7 @@ async def _demo() -> None:
             daemon = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-m", "streamer.cli", "run", "--quiet"),
                 *("--source", radio.url, "--station", "demo", "--bind", endpoint),
+                *options,
             )
             over = threading.Event()
             listening = asyncio.create_task(asyncio.to_thread(_listen, endpoint, over))

@@ -27,7 +27,8 @@ def line(message: dict[str, Any]) -> Text | None:
             return _row(message, said, _title(message["title"]))
         case "track":
             what = message["genre"] or max(message["shares"], key=message["shares"].get, default="nothing")
-            said = Text(f"track: {what} {message['confidence']:.0%}", "blue")
+            share = f" {message['confidence']:.0%}" if message["genre"] else ""
+            said = Text(f"track: {what}{share}", "blue")
             return _row(message, said, _title(message["title"]), Text(f"{message['seconds']:.0f} s", "dim"))
         case "status" if message["event"] in ("connected", "lost", "stopped"):
             detail = message["detail"] or _format(message["format"])

@@ -33,7 +33,6 @@ class TrackKeeper:
             return None
         ended = self.finish(position_s)
         self._title = new
-        self._begin(position_s)
         return ended
 
     def push(self, verdict: Verdict, probabilities: Probabilities | None) -> TrackVerdict | None:
@@ -41,7 +40,6 @@ class TrackKeeper:
         ended = None
         if self._title is None and (verdict.state, verdict.genre) != self._run:
             ended = self.finish(verdict.position_s)
-            self._begin(verdict.position_s)
             self._run = (verdict.state, verdict.genre)
         seconds = verdict.position_s - self._last_s
         self._seconds[verdict.state] = self._seconds.get(verdict.state, 0.0) + max(seconds, 0.0)
@@ -54,7 +52,12 @@ class TrackKeeper:
         return ended
 
     def finish(self, position_s: float) -> TrackVerdict | None:
-        """Give the verdict of what has been gathered, where it is a track."""
+        """Give the verdict of what has been gathered, where it is a track, and begin anew."""
+        ended = self._verdict(position_s)
+        self._begin(position_s)
+        return ended
+
+    def _verdict(self, position_s: float) -> TrackVerdict | None:
         seconds = position_s - self._start_s
         titled = self._title is not None and self._windows > 0
         run = self._title is None and self._run[0] == "music" and seconds >= self._shortest_run_s

@@ -1,0 +1,269 @@
+"""The commands as a newcomer meets them: quick help, wrong words, clean ends."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.audio_files import sound, write
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.parametrize(
+    "command", [[], ["run"], ["listen"], ["classify"], ["devices"], ["doctor"], ["demo"]]
+)
+def test_help_loads_nothing_heavy(genrecast, command):
+    code = (
+        "import sys; from streamer.cli.main import cli\n"
+        f"try: cli.main({[*command, '--help']!r})\n"
+        "except SystemExit: pass\n"
+        "print({'numpy', 'onnxruntime', 'av', 'zmq', 'rich'} & set(sys.modules), file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+
+    assert "Usage" in done.stdout
+    assert done.stderr.strip() == "set()"
+
+
+@pytest.mark.parametrize(
+    ("args", "status", "words"),
+    [
+        (["bogus"], 2, "No such command"),
+        (["run", "--hop", "many"], 2, "--hop"),
+        (["run", "--hop", "0.01"], 3, "hop"),
+        (["run", "--source", "gopher://x/"], 3, "gopher"),
+        (["run", "--source", "stdin:?rate=x"], 3, "rate"),
+        (["run", "--station", "Upper Case"], 3, "Upper Case"),
+        (["run", "--config", "missing.toml"], 3, "missing.toml"),
+        (["run", "--model", "missing.onnx"], 4, "missing.onnx"),
+        (["run", "--bind", "tcp://0.0.0.0:5999", "--source", "stdin:"], 6, "0.0.0.0"),
+        (["run", "--bind", "nonsense", "--source", "stdin:"], 6, "nonsense"),
+        (["run", "--source", "missing.mp3", "--bind", "tcp://127.0.0.1:*"], 7, "missing.mp3"),
+        (["listen", "--connect", "nonsense"], 6, "nonsense"),
+        (["classify"], 2, "PATH"),
+    ],
+)
+def test_what_is_wrong_is_named_and_no_traceback_shown(genrecast, tiny, args, status, words):
+    model = ["--model", tiny] if args[0] == "run" and "--model" not in args else []
+
+    done = genrecast(*args, *model)
+
+    assert done.returncode == status, done.stderr
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("hop = 'x'", "hop"),
+        ("[[station]]\nid = 'a'", "source"),
+        ("[[station]]\nid = 'a'\nsource = 'x'\nsourse = 'y'", "sourse"),
+        ("station = 5", "station"),
+        ("[[station]]\nid = 'a'\nsource = 'x'\n[[station]]\nid = 'a'\nsource = 'y'", "twice"),
+        ("= nonsense", "TOML"),
+        ("", "no station"),
+        ("[[station]]\nid = 'a'\nsource = 'x'\ncharset = 'klingon'", "klingon"),
+    ],
+)
+def test_config_is_checked(genrecast, tmp_path, text, words):
+    path = tmp_path / "c.toml"
+    path.write_text(text)
+
+    done = genrecast("run", "--config", path)
+
+    assert done.returncode == 3
+    assert words in done.stderr
+    assert "c.toml" in done.stderr
+
+
+def test_several_stations_of_a_config_are_heard(genrecast, tiny, tmp_path):
+    write(tmp_path / "a.wav", sound(5), codec="pcm_s16le")
+    config = tmp_path / "c.toml"
+    config.write_text(
+        "bind = 'tcp://127.0.0.1:*'\nhop = 0.5\n"
+        + "".join(f"[[station]]\nid = 's{i}'\nsource = '{tmp_path}/a.wav'\n" for i in range(3))
+    )
+
+    done = genrecast("run", "--config", config, "--model", tiny)
+
+    assert done.returncode == 0
+    for i in range(3):
+        assert f"s{i}: stopped" in done.stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_signals_end_the_daemon_cleanly_within_a_second(tiny, number):
+    process = subprocess.Popen(
+        [
+            sys.executable,
+            "-m",
+            "streamer.cli",
+            "run",
+            "--source",
+            "stdin:",
+            "--bind",
+            "tcp://127.0.0.1:*",
+            "--model",
+            str(tiny),
+        ],
+        stdin=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr is not None
+    assert "ready" in process.stderr.readline()
+    started = time.perf_counter()
+
+    process.send_signal(number)
+    rest = process.communicate(timeout=10)[1]
+
+    assert time.perf_counter() - started < 1.0
+    assert process.returncode == 0
+    assert "stopped" in rest
+    assert "Traceback" not in rest
+
+
+def test_pcm_on_standard_input(genrecast, tiny):
+    pcm = (sound(5, 48_000) * 32767).astype("<i2")
+
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "streamer.cli",
+            "run",
+            "--model",
+            str(tiny),
+            "--bind",
+            "tcp://127.0.0.1:*",
+            "--source",
+            "stdin:?rate=48000&channels=1",
+        ],
+        input=pcm.tobytes(),
+        capture_output=True,
+        check=False,
+        timeout=30,
+    )
+
+    assert done.returncode == 0
+    assert b"source has come to its end" in done.stderr
+
+
+def free_endpoint() -> str:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return f"tcp://127.0.0.1:{probe.getsockname()[1]}"
+
+
+def test_listen_shows_lines_and_json(tiny, tmp_path):
+    path, endpoint = write(tmp_path / "a.wav", sound(6), codec="pcm_s16le"), free_endpoint()
+    listeners = [
+        subprocess.Popen(
+            [sys.executable, "-m", "streamer.cli", "listen", "--connect", endpoint, *args],
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for args in (["--json", "--topic", "genre/", "--count", "2"], ["--count", "3"])
+    ]
+    daemon = subprocess.Popen(
+        [
+            sys.executable,
+            "-m",
+            "streamer.cli",
+            "run",
+            "--model",
+            str(tiny),
+            "--bind",
+            endpoint,
+            "--source",
+            f"file:{path}?pace=live",
+            "--station",
+            "tone",
+        ],
+        stderr=subprocess.DEVNULL,
+    )
+
+    as_json, for_people = (listener.communicate(timeout=30)[0] for listener in listeners)
+    daemon.terminate()
+    daemon.wait(10)
+
+    messages = [json.loads(line) for line in as_json.splitlines()]
+    assert [message["kind"] for message in messages] == ["genre", "genre"]
+    assert "tone" in for_people
+
+
+def test_listen_says_when_nobody_publishes():
+    process = subprocess.Popen(
+        [sys.executable, "-m", "streamer.cli", "listen", "--connect", free_endpoint()],
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr is not None
+    assert "nothing is published" in process.stderr.readline()
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=10)
+
+    assert process.returncode == 0
+
+
+def test_listen_ends_when_its_reader_goes(tiny, tmp_path):
+    path, endpoint = write(tmp_path / "a.wav", sound(30), codec="pcm_s16le"), free_endpoint()
+    daemon = subprocess.Popen(
+        [
+            sys.executable,
+            "-m",
+            "streamer.cli",
+            "run",
+            "--model",
+            str(tiny),
+            "--bind",
+            endpoint,
+            "--source",
+            f"file:{path}?pace=live",
+            "--hop",
+            "0.2",
+        ],
+        stderr=subprocess.DEVNULL,
+    )
+    read, written = os.pipe()
+    listener = subprocess.Popen(
+        [sys.executable, "-m", "streamer.cli", "listen", "--json", "--connect", endpoint],
+        stdout=written,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    os.close(written)
+    os.read(read, 10)
+    os.close(read)
+    errors = listener.communicate(timeout=20)[1]
+    daemon.terminate()
+    daemon.wait(10)
+
+    assert "Traceback" not in errors
+    assert "Exception" not in errors
+
+
+def test_doctor_says_what_works(genrecast, tiny):
+    done = genrecast("doctor", "--model", tiny)
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    for word in ("model", "providers", "codecs", "sound card", "endpoint"):
+        assert word in done.stdout
+    assert "Traceback" not in done.stderr
+
+
+def test_doctor_fails_on_a_broken_model(genrecast, tmp_path):
+    (tmp_path / "broken.onnx").write_bytes(b"no")
+
+    done = genrecast("doctor", "--model", tmp_path / "broken.onnx")
+
+    assert done.returncode == 1
+    assert "broken.onnx" in done.stdout
