@@ -17,23 +17,31 @@ help:
 
 setup: .dev/python .dev/system .dev/training
 
-# The product and its checks; no torch. Enough for demo, run and check.
-.dev/python: pyproject.toml constraints.txt
-	$(PYTHON) scripts/setup.py python
+# The product and its checks; no torch. Enough for demo and check.
+.dev/python: pyproject.toml constraints.txt .venv/pyvenv.cfg
+	@$(PYTHON) scripts/setup.py python
 
-# PortAudio for the sound card; PulseAudio, Icecast, ffmpeg for the tests.
+# The step above makes it; where somebody took .venv away, the steps begin anew.
+.venv/pyvenv.cfg:
+
+# PortAudio, for the sound card.
+.dev/sound: scripts/setup.py
+	@$(PYTHON) scripts/setup.py sound
+
+# PortAudio, and PulseAudio, Icecast, ffmpeg for the tests.
 .dev/system: scripts/setup.py
-	$(PYTHON) scripts/setup.py system
+	@$(PYTHON) scripts/setup.py system
 
 # torch and torchaudio, for training and the tests of it.
 .dev/training: pyproject.toml constraints.txt .dev/python
-	$(PYTHON) scripts/setup.py training
+	@$(PYTHON) scripts/setup.py training
 
+# exec: Ctrl-C reaches the command alone, which ends in its own way.
 demo: .dev/python
-	$(BIN)/genrecast demo $(ARGS)
+	@exec $(BIN)/genrecast demo $(ARGS)
 
-run: .dev/python
-	$(BIN)/genrecast run $(ARGS)
+run: .dev/python .dev/sound
+	@exec $(BIN)/genrecast run $(ARGS)
 
 quick: setup
 	$(BIN)/pytest -q -m "not system and not slow" $(ARGS)

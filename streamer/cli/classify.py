@@ -14,6 +14,12 @@ if TYPE_CHECKING:
     from streamer.engine.classify import Classification
     from streamer.flow import Probabilities
 
+# What a folder is searched for; a file that is named is tried whatever its name.
+MEDIA_SUFFIXES = frozenset(
+    ".aac .ac3 .aif .aiff .avi .flac .m4a .m4b .mka .mkv .mov .mp2 .mp3 .mp4 .mpg .oga .ogg .opus .ts .wav "
+    ".webm .wma".split()
+)
+
 
 @click.command("classify")
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="PATH...")
@@ -21,7 +27,7 @@ if TYPE_CHECKING:
 @click.option("--segments", is_flag=True, help="Tell every three seconds too.")
 @click.option("--model", "model_path", type=click.Path(path_type=Path), help="A genrecast model file.")
 def command(paths: tuple[Path, ...], as_json: bool, segments: bool, model_path: Path | None) -> None:
-    """Say what whole files are, as fast as possible; a folder means all files in it.
+    """Say what whole files are, as fast as possible; a folder means all media in it.
 
     A file that can't be judged gives an object with 'error' and a non-zero exit status
     at the end; the others are still done.
@@ -34,8 +40,8 @@ def command(paths: tuple[Path, ...], as_json: bool, segments: bool, model_path: 
     status = 0
     for path in _expand(paths):
         try:
-            if not path.exists():
-                raise SourceNotFoundError(f"{path}: no such file", remedy="look at the path")
+            if path.is_dir():
+                raise SourceNotFoundError(f"{path}: no media file in this folder", remedy="name the files")
             row = _row(path, classify_file(path, model), model.contract, segments=segments)
         except GenrecastError as error:
             status = error.exit_status
@@ -45,14 +51,12 @@ def command(paths: tuple[Path, ...], as_json: bool, segments: bool, model_path: 
 
 
 def _expand(paths: tuple[Path, ...]) -> list[Path]:
-    """Replace folders by the files in them, hidden ones left out."""
+    """Replace folders by the media files in and below them; a folder without any stays."""
     files = []
     for path in paths:
-        inside = sorted(p for p in path.rglob("*") if p.is_file() and not p.name.startswith("."))
-        if path.is_dir() and inside:
-            files += inside
-        else:
-            files.append(path)
+        inside = path.rglob("*") if path.is_dir() else ()
+        media = sorted(p for p in inside if p.suffix.lower() in MEDIA_SUFFIXES and p.is_file())
+        files += media or [path]
     return files
 
 

@@ -28,7 +28,7 @@ def test_segments_are_a_time_line(classify, tmp_path):
     (row,), _ = classify("--segments", write(tmp_path / "a.mp3", sound(10)))
 
     spans = [(round(part["from"]), round(part["to"])) for part in row["segments"]]
-    assert spans == [(0, 3), (3, 6), (6, 9)]
+    assert spans == [(0, 3), (3, 6), (6, 9), (7, 10)]  # the last ends with the audio
 
 
 def test_truncated_mp3_is_classified_as_far_as_it_goes(classify, tmp_path):
@@ -100,6 +100,7 @@ def test_folder_means_the_files_in_it(classify, tmp_path):
     (tmp_path / "in").mkdir()
     write(tmp_path / "in" / "b.wav", sound(4), codec="pcm_s16le")
     write(tmp_path / "a.mp3", sound(4))
+    (tmp_path / "cover.jpg").write_bytes(b"no sound in it")
 
     rows, status = classify(tmp_path)
 
