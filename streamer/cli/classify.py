@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 # What a folder is searched for; a file that is named is tried whatever its name.
 MEDIA_SUFFIXES = frozenset(
-    ".aac .ac3 .aif .aiff .avi .flac .m4a .m4b .mka .mkv .mov .mp2 .mp3 .mp4 .mpg .oga .ogg .opus .ts .wav "
-    ".webm .wma".split()
+    {".aac", ".ac3", ".aif", ".aiff", ".avi", ".flac", ".m4a", ".m4b", ".mka", ".mkv", ".mov"}
+    | {".mp2", ".mp3", ".mp4", ".mpg", ".oga", ".ogg", ".opus", ".ts", ".wav", ".webm", ".wma"}
 )
 
 

@@ -16,13 +16,17 @@ from tests.audio_files import sound, write
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.mark.parametrize(
-    "command", [[], ["run"], ["listen"], ["classify"], ["devices"], ["doctor"], ["demo"]]
-)
-def test_help_loads_nothing_heavy(genrecast, command):
+def daemon_command(model: Path, *args: str) -> list[str]:
+    """Give the command line of a daemon, on any free endpoint unless `args` names one."""
+    bind = [] if "--bind" in args else ["--bind", "tcp://127.0.0.1:*"]
+    return [sys.executable, "-m", "streamer.cli", "run", "--model", str(model), *bind, *args]
+
+
+@pytest.mark.parametrize("command", ["", "run", "listen", "classify", "devices", "doctor", "demo"])
+def test_help_loads_nothing_heavy(command):
     code = (
         "import sys; from streamer.cli.main import cli\n"
-        f"try: cli.main({[*command, '--help']!r})\n"
+        f"try: cli.main({[*command.split(), '--help']!r})\n"
         "except SystemExit: pass\n"
         "print({'numpy', 'onnxruntime', 'av', 'zmq', 'rich'} & set(sys.modules), file=sys.stderr)"
     )
@@ -102,18 +106,7 @@ def test_several_stations_of_a_config_are_heard(genrecast, tiny, tmp_path):
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_signals_end_the_daemon_cleanly_within_a_second(tiny, number):
     process = subprocess.Popen(
-        [
-            sys.executable,
-            "-m",
-            "streamer.cli",
-            "run",
-            "--source",
-            "stdin:",
-            "--bind",
-            "tcp://127.0.0.1:*",
-            "--model",
-            str(tiny),
-        ],
+        daemon_command(tiny, "--source", "stdin:"),
         stdin=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -135,18 +128,7 @@ def test_pcm_on_standard_input(genrecast, tiny):
     pcm = (sound(5, 48_000) * 32767).astype("<i2")
 
     done = subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "streamer.cli",
-            "run",
-            "--model",
-            str(tiny),
-            "--bind",
-            "tcp://127.0.0.1:*",
-            "--source",
-            "stdin:?rate=48000&channels=1",
-        ],
+        daemon_command(tiny, "--source", "stdin:?rate=48000&channels=1"),
         input=pcm.tobytes(),
         capture_output=True,
         check=False,
@@ -174,20 +156,7 @@ def test_listen_shows_lines_and_json(tiny, tmp_path):
         for args in (["--json", "--topic", "genre/", "--count", "2"], ["--count", "3"])
     ]
     daemon = subprocess.Popen(
-        [
-            sys.executable,
-            "-m",
-            "streamer.cli",
-            "run",
-            "--model",
-            str(tiny),
-            "--bind",
-            endpoint,
-            "--source",
-            f"file:{path}?pace=live",
-            "--station",
-            "tone",
-        ],
+        daemon_command(tiny, "--bind", endpoint, "--source", f"file:{path}?pace=live", "--station", "tone"),
         stderr=subprocess.DEVNULL,
     )
 
@@ -217,20 +186,7 @@ def test_listen_says_when_nobody_publishes():
 def test_listen_ends_when_its_reader_goes(tiny, tmp_path):
     path, endpoint = write(tmp_path / "a.wav", sound(30), codec="pcm_s16le"), free_endpoint()
     daemon = subprocess.Popen(
-        [
-            sys.executable,
-            "-m",
-            "streamer.cli",
-            "run",
-            "--model",
-            str(tiny),
-            "--bind",
-            endpoint,
-            "--source",
-            f"file:{path}?pace=live",
-            "--hop",
-            "0.2",
-        ],
+        daemon_command(tiny, "--bind", endpoint, "--source", f"file:{path}?pace=live", "--hop", "0.2"),
         stderr=subprocess.DEVNULL,
     )
     read, written = os.pipe()
