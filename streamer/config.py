@@ -84,12 +84,18 @@ def check_config(config: Config, *, name: str) -> Config:
         name: where it came from, for messages.
 
     Raises:
-        ConfigError: a value is out of range, an id is malformed or used twice, no station is there.
+        ConfigError: a value is out of range, an id is malformed or used twice, no station is
+            there, or two would share one standard input.
     """
     if not 0.1 <= config.hop <= 60.0:
         raise ConfigError(f"{name}: hop = {config.hop} is out of range", remedy="give seconds from 0.1 to 60")
     if not config.station:
         raise ConfigError(f"{name}: no station", remedy="add a [[station]] with 'id' and 'source'")
+    if sum(station.source.startswith("stdin:") for station in config.station) > 1:
+        raise ConfigError(
+            f"{name}: two stations read stdin:, and there is one standard input",
+            remedy="leave one of them, or run a daemon each",
+        )
     seen: set[str] = set()
     for station in config.station:
         if not STATION_ID.fullmatch(station.id):

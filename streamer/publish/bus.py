@@ -67,7 +67,6 @@ class Bus:
         self._last: dict[bytes, bytes] = {}
         self._wanted: set[bytes] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
-        self.sent = 0
 
     def start(self) -> None:
         """Begin to answer subscriptions, on the running loop."""
@@ -80,15 +79,9 @@ class Bus:
         if message.kind in RETAINED:
             self._last[name] = payload
         self._socket.send_multipart((name, payload), zmq.NOBLOCK, copy=True)
-        self.sent += 1
         # The descriptor signals edges: a send may have swallowed one.
         if self._loop is not None:
             self._read_subscriptions()
-
-    def forget(self, station: str) -> None:
-        """Drop what is kept of a station that is no more."""
-        for name in [name for name in self._last if name.split(b"/")[1] == station.encode()]:
-            del self._last[name]
 
     def close(self) -> None:
         """Send what is left, at most for `LINGER_MS`, and let go of the endpoint."""

@@ -75,6 +75,7 @@ def test_what_is_wrong_is_named_and_no_traceback_shown(genrecast, tiny, args, st
         ("= nonsense", "TOML"),
         ("", "no station"),
         ("[[station]]\nid = 'a'\nsource = 'x'\ncharset = 'klingon'", "klingon"),
+        ("".join(f"[[station]]\nid = '{i}'\nsource = 'stdin:'\n" for i in "ab"), "stdin"),
     ],
 )
 def test_config_is_checked(genrecast, tmp_path, text, words):
