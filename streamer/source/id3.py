@@ -1,0 +1,41 @@
+"""ID3v2: the title in a tag, as HLS sends it between its audio. Only what says artist and title is read."""
+
+from streamer.source.sniff import id3_size
+from streamer.source.titles import clean_title, decode_title, join_title
+
+_ENCODINGS = {1: "utf-16", 2: "utf-16-be"}  # 0 and 3 (Latin-1, UTF-8) are left to `decode_title`
+
+
+def split_id3(data: bytes) -> tuple[str | None, bytes]:
+    """Take the tags off the front: the last title in them, None where there is none, and the rest."""
+    title: str | None = None
+    while size := id3_size(data[:10]):
+        title = id3_title(data[:size]) or title
+        data = data[size:]
+    return title, data
+
+
+def id3_title(tag: bytes) -> str | None:
+    """Give `artist - title` of one ID3v2.3 or v2.4 tag, None where it has neither."""
+    if id3_size(tag[:10]) == 0 or tag[3] not in (3, 4):
+        return None
+    texts: dict[bytes, str] = {}
+    at = 10
+    while at + 10 < len(tag) and tag[at : at + 4].isalnum():
+        raw = tag[at + 4 : at + 8]
+        if tag[3] == 4:  # v2.4 leaves the top bit of each byte out
+            size = raw[0] << 21 | raw[1] << 14 | raw[2] << 7 | raw[3]
+        else:
+            size = int.from_bytes(raw, "big")
+        body = tag[at + 10 : at + 10 + min(size, 4096)]
+        if tag[at : at + 4] in (b"TPE1", b"TIT2") and body:
+            texts[tag[at : at + 4]] = _text(body)
+        at += 10 + size
+    return join_title(texts.get(b"TPE1", ""), texts.get(b"TIT2", "")) or None
+
+
+def _text(body: bytes) -> str:
+    encoding = _ENCODINGS.get(body[0])
+    if encoding is None:
+        return decode_title(body[1:].rstrip(b"\x00"))
+    return clean_title(body[1:].decode(encoding, errors="ignore"))

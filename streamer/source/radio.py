@@ -1,0 +1,127 @@
+"""Radio over HTTP: an address in, events out. Playlists are followed; ICY streams and HLS are told apart."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+
+from streamer.errors import SourceEndedError, SourceError, SourceHttpError
+from streamer.flow import Block, SourceEvent, Title
+from streamer.source.base import Source
+from streamer.source.decode import StreamDecoder
+from streamer.source.hls import HlsStream
+from streamer.source.http import HttpResponse, check_url, fetch, redact
+from streamer.source.icy import IcyReader, parse_metaint
+from streamer.source.pace import Pacer
+from streamer.source.playlist import MAX_DEPTH, MAX_PLAYLIST, parse_playlist, playlist_kind
+
+PLAYLIST_S = 10.0  # to read a playlist to its end
+MAX_TRIES = 4  # of a playlist's entries; the engine comes back anyway
+
+
+class RadioSource(Source):
+    """A station at an http or https address.
+
+    Args:
+        url: of a stream, a playlist of streams or an HLS playlist.
+        charset: how its titles are encoded where they are not UTF-8.
+    """
+
+    live = True
+    stall_s = 15.0  # of silence on the line: with a second to notice, `no-signal` comes within 20 s
+
+    def __init__(self, url: str, *, charset: str = "latin-1") -> None:
+        check_url(url)
+        self._url, self._charset = url, charset
+        self._responses: list[HttpResponse] = []
+
+    async def events(self) -> AsyncGenerator[SourceEvent, None]:
+        """Give events until the station fails or ends; it never just stops."""
+        pacer, loop = Pacer(), asyncio.get_running_loop()
+        async with aclosing(self._follow(self._url, MAX_DEPTH)) as events:
+            async for event in events:
+                yield event
+                if isinstance(event, Block):
+                    wait_s = pacer.wait_s(len(event.samples) / event.rate, loop.time())
+                    await asyncio.sleep(wait_s)
+
+    async def close(self) -> None:
+        """Drop the connection."""
+        while self._responses:
+            self._responses.pop().close()
+
+    async def _follow(self, url: str, depth: int) -> AsyncGenerator[SourceEvent, None]:
+        """Listen to what is at an address, through playlists where it leads to such."""
+        response = await fetch(url)
+        self._responses.append(response)
+        try:
+            head = await response.read_some()
+            kind = playlist_kind(head, content_type=response.content_type, url=response.url)
+            if kind is None:
+                async with aclosing(self._stream(response, head)) as events:
+                    async for event in events:
+                        yield event
+                return
+            body = head + await response.read_all(MAX_PLAYLIST - len(head), PLAYLIST_S)
+        finally:
+            response.close()
+            if response in self._responses:
+                self._responses.remove(response)
+        if playlist_kind(body) == "hls":
+            async with aclosing(HlsStream(response.url, body).events()) as events:
+                async for event in events:
+                    yield event
+            return
+        if depth == 0:
+            raise SourceHttpError(
+                f"{redact(self._url)}: playlists lead to playlists, more than {MAX_DEPTH} deep",
+                remedy="give the address of the stream itself",
+            )
+        addresses = parse_playlist(body, kind, url=response.url)
+        async with aclosing(self._first_that_answers(addresses, depth - 1)) as events:
+            async for event in events:
+                yield event
+
+    async def _first_that_answers(
+        self, addresses: list[str], depth: int
+    ) -> AsyncGenerator[SourceEvent, None]:
+        failure: SourceError | None = None
+        for address in addresses[:MAX_TRIES]:
+            answered = False
+            try:
+                async with aclosing(self._follow(address, depth)) as events:
+                    async for event in events:
+                        answered = True
+                        yield event
+            except SourceError as error:
+                if answered:
+                    raise
+                failure = failure or error
+        assert failure is not None
+        raise failure
+
+    async def _stream(self, response: HttpResponse, head: bytes) -> AsyncGenerator[SourceEvent, None]:
+        """Decode an endless stream, titles parted from audio."""
+        name = redact(response.url)
+        decoder = StreamDecoder(name=name, content_type=response.content_type, bitrate=_bitrate(response))
+        metaint = parse_metaint(response.headers.get("icy-metaint", ""))
+        icy = IcyReader(metaint, self._charset) if metaint else None
+        data = head
+        while data:
+            for part in icy.feed(data) if icy else (data,):
+                if isinstance(part, Title):
+                    yield part
+                    continue
+                for event in decoder.feed(part):
+                    yield event
+            data = await response.read_some()
+        for event in decoder.flush():
+            yield event
+        raise SourceEndedError(
+            f"{name}: the server ended the stream", remedy="it is tried again by itself; check the encoder"
+        )
+
+
+def _bitrate(response: HttpResponse) -> int | None:
+    """Bits per second as `icy-br` says them in kbit/s, sometimes twice."""
+    said = response.headers.get("icy-br", "").partition(",")[0].strip()
+    return int(said) * 1000 if said.isdecimal() and len(said) <= 5 and int(said) else None

@@ -1,0 +1,246 @@
+"""Real servers for tests: each starts, waits until it is ready, and is gone afterwards."""
+
+import base64
+import contextlib
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+READY_S = 15.0
+
+CODECS = {  # ffmpeg's encoder, its container, the type that Icecast is told
+    "mp3": ("libmp3lame", "mp3", "audio/mpeg"),
+    "aac": ("aac", "adts", "audio/aac"),
+    "opus": ("libopus", "ogg", "application/ogg"),
+    "vorbis": ("libvorbis", "ogg", "application/ogg"),
+    "flac": ("flac", "ogg", "application/ogg"),
+}
+
+
+def wait_until(ready: Callable[[], bool], what: str, process: subprocess.Popen | None = None) -> None:
+    """Ask again and again, for another program that has no way of telling us."""
+    end = time.monotonic() + READY_S
+    while not ready():
+        if process is not None and process.poll() is not None:
+            pytest.fail(f"{what}: ended with {process.returncode}")
+        if time.monotonic() > end:
+            pytest.fail(f"{what}: not ready within {READY_S:g} s")
+        time.sleep(0.02)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def answers(port: int) -> bool:
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+        return True
+    return False
+
+
+def stop(process: subprocess.Popen, how: int = signal.SIGKILL) -> None:
+    if process.poll() is None:
+        process.send_signal(how)
+    process.wait(10)
+
+
+def need(*programs: str) -> None:
+    missing = [program for program in programs if shutil.which(program) is None]
+    if missing:
+        pytest.skip(f"not installed: {', '.join(missing)} (make setup installs them)")
+
+
+class Icecast:
+    """A real Icecast on loopback. `kill()` and `start()` restart it at the same port."""
+
+    password = "hackme"
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.port = folder, free_port()
+        self._process: subprocess.Popen | None = None
+        config = f"""<icecast>
+          <limits><clients>100</clients><sources>20</sources><burst-size>65535</burst-size>
+            <source-timeout>10</source-timeout></limits>
+          <authentication><source-password>{self.password}</source-password>
+            <admin-user>admin</admin-user><admin-password>{self.password}</admin-password></authentication>
+          <hostname>127.0.0.1</hostname>
+          <listen-socket><port>{self.port}</port><bind-address>127.0.0.1</bind-address></listen-socket>
+          <paths><logdir>{folder}</logdir><webroot>/usr/share/icecast2/web</webroot>
+            <adminroot>/usr/share/icecast2/admin</adminroot></paths>
+          <logging><errorlog>error.log</errorlog><accesslog>access.log</accesslog></logging>
+        </icecast>"""
+        (folder / "icecast.xml").write_text(config)
+
+    def start(self) -> None:
+        command = ["icecast2", "-c", str(self.folder / "icecast.xml")]
+        if os.geteuid() == 0:  # it refuses to run as root
+            user = pwd.getpwnam("icecast2")
+            os.chown(self.folder, user.pw_uid, -1)
+            command = ["setpriv", f"--reuid={user.pw_uid}", "--clear-groups", *command]
+        self._process = subprocess.Popen(
+            command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL
+        )
+        wait_until(lambda: answers(self.port), "icecast2", self._process)
+
+    def kill(self) -> None:
+        if self._process is not None:
+            stop(self._process)
+
+    def url(self, mount: str) -> str:
+        return f"http://127.0.0.1:{self.port}/{mount}"
+
+    @contextlib.contextmanager
+    def source(
+        self, mount: str, codec: str = "mp3", rate: int = 44_100, *, audio: str = "sine=frequency=440"
+    ) -> Iterator[str]:
+        """Play to a mount in real time as long as the context lasts; gives the mount's URL.
+
+        `rate` is that of the audio; Opus itself is always at 48 kHz.
+        `audio` is an ffmpeg lavfi graph, or the path of a file that is played over and over.
+        """
+        encoder, container, content_type = CODECS[codec]
+        played = ["-stream_loop", "-1", "-i", audio] if Path(audio).exists() else ["-f", "lavfi", "-i", audio]
+        target = f"icecast://source:{self.password}@127.0.0.1:{self.port}/{mount}"
+        often = ["-flush_packets", "1"] + (["-page_duration", "200000"] if container == "ogg" else [])
+        process = subprocess.Popen(
+            ["ffmpeg", "-v", "error", "-nostdin", "-re", *played, "-ac", "2", "-af", f"aresample={rate}",
+             "-ar", "48000" if codec == "opus" else str(rate), "-c:a", encoder, "-b:a", "128k",
+             *often, "-content_type", content_type, "-f", container, target],
+            stdin=subprocess.DEVNULL,
+        )  # fmt: skip
+        try:
+            wait_until(lambda: self.has(mount), f"ffmpeg to /{mount}", process)
+            yield self.url(mount)
+        finally:
+            stop(process)
+            wait_until(lambda: not self.has(mount), f"/{mount} to go")
+
+    def has(self, mount: str) -> bool:
+        try:
+            with self._ask(f"/admin/listclients?mount=/{mount}"):
+                return True
+        except (urllib.error.HTTPError, OSError):
+            return False
+
+    def title(self, mount: str, text: str, *, charset: str = "UTF-8") -> None:
+        """Set the title that listeners of an MP3 or AAC mount see."""
+        query = {"mount": f"/{mount}", "mode": "updinfo", "charset": charset}
+        song = urllib.parse.quote(text.encode(charset))
+        with self._ask(f"/admin/metadata?{urllib.parse.urlencode(query)}&song={song}"):
+            pass
+
+    def _ask(self, path: str) -> contextlib.closing:
+        token = base64.b64encode(f"admin:{self.password}".encode()).decode()
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{self.port}{path}", headers={"Authorization": f"Basic {token}"}
+        )
+        try:
+            return contextlib.closing(urllib.request.urlopen(request, timeout=5))
+        except urllib.error.HTTPError as error:
+            error.close()
+            raise
+
+
+class PulseAudio:
+    """A real sound server of our own, with one null sink `radio` whose monitor is the default input.
+
+    `env` is what a program needs to use it; `kill()` and `start()` restart it under the same address.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._socket = folder / "pa.sock"
+        self._process: subprocess.Popen | None = None
+        (folder / ".asoundrc").write_text("pcm.!default { type pulse }\nctl.!default { type pulse }\n")
+        self.env = {
+            **os.environ,
+            "HOME": str(folder),
+            "XDG_RUNTIME_DIR": str(folder),
+            "PULSE_SERVER": f"unix:{self._socket}",
+            "PULSE_SOURCE": "radio.monitor",
+            "PULSE_SINK": "radio",
+        }
+
+    def start(self) -> None:
+        self._process = subprocess.Popen(
+            ["pulseaudio", "-n", "--daemonize=no", "--exit-idle-time=-1", "--use-pid-file=no",
+             "-L", "module-null-sink sink_name=radio",
+             "-L", f"module-native-protocol-unix socket={self._socket} auth-anonymous=1"],
+            env=self.env, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        wait_until(self._answers, "pulseaudio", self._process)
+
+    def kill(self) -> None:
+        if self._process is not None:
+            stop(self._process)
+        self._socket.unlink(missing_ok=True)
+
+    def _answers(self) -> bool:
+        asked = subprocess.run(
+            ["pactl", "list", "short", "sources"], env=self.env, capture_output=True, text=True, check=False
+        )
+        return "radio.monitor" in asked.stdout
+
+    @contextlib.contextmanager
+    def play(self, wav: Path) -> Iterator[None]:
+        """Play a file to the sink as long as the context lasts."""
+        process = subprocess.Popen(
+            ["paplay", "--device=radio", str(wav)],
+            env=self.env, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        try:
+            yield
+        finally:
+            stop(process)
+
+
+@pytest.fixture
+def ffmpeg() -> Callable[..., None]:
+    """Runs ffmpeg with arguments, quietly, to its end."""
+    need("ffmpeg")
+
+    def run(*arguments: object) -> None:
+        command = ["ffmpeg", "-v", "error", "-nostdin", "-y", *map(str, arguments)]
+        subprocess.run(command, check=True, timeout=60)
+
+    return run
+
+
+@pytest.fixture
+def icecast() -> Iterator[Icecast]:
+    need("icecast2", "ffmpeg")
+    with tempfile.TemporaryDirectory(prefix="icecast-") as name:
+        folder = Path(name)
+        folder.chmod(0o755)  # pytest's own folders can't be entered by Icecast's user
+        server = Icecast(folder)
+        server.start()
+        try:
+            yield server
+        finally:
+            server.kill()
+
+
+@pytest.fixture
+def pulseaudio() -> Iterator[PulseAudio]:
+    need("pulseaudio", "pactl", "paplay")
+    with tempfile.TemporaryDirectory(prefix="pulse-") as name:
+        server = PulseAudio(Path(name))
+        server.start()
+        try:
+            yield server
+        finally:
+            server.kill()
