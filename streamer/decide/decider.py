@@ -2,7 +2,7 @@
 
 from streamer.contract import Contract
 from streamer.decide.smooth import Smoother
-from streamer.decide.state import SILENCE, Labels, StateKeeper
+from streamer.decide.state import SILENCE, UNSURE, Labels, StateKeeper
 from streamer.decide.track import TrackKeeper
 from streamer.flow import Probabilities, TrackVerdict, Verdict, Window
 
@@ -21,6 +21,9 @@ class Decider:
         self._smoother = Smoother(contract.decision.half_life_s)
         self._keeper = StateKeeper(contract.decision.dwell_s)
         self._tracks = TrackKeeper(contract)
+        self._window_s = contract.front_end.window_samples / self._rate
+        # Positions: of the last window that was smoothed, and of the latest boundaries.
+        self._smoothed_s = self._silent_until_s = self._new_title_s = -self._window_s
 
     def is_silent(self, window: Window) -> bool:
         """Say whether the window's last second is silence, which needs no model."""
@@ -37,12 +40,19 @@ class Decider:
         position_s = window.end / self._rate
         smoothed, label, label_confidence = None, None, 0.0
         if probabilities is None:
-            # What follows silence is rarely what was before it.
-            self._smoother.reset()
             leads = SILENCE
+            self._silent_until_s = position_s
         else:
-            smoothed = self._smoother.push(probabilities, position_s)
-            leads = self._labels.answer(smoothed)
+            middle_s = position_s - self._window_s / 2
+            if middle_s < max(self._silent_until_s, self._new_title_s):
+                # Mostly of what was before: it says little of what is now, and nothing lasting.
+                self._smoother.reset()
+                smoothed = probabilities
+            else:
+                new_s = min(position_s - self._smoothed_s, self._window_s)
+                smoothed = self._smoother.push(probabilities, new_s)
+                self._smoothed_s = position_s
+            leads = UNSURE if middle_s < self._silent_until_s else self._labels.answer(smoothed)
             label, label_confidence = self._labels.top(probabilities)
         said, since_s = self._keeper.push(leads, position_s)
         verdict = Verdict(
@@ -58,8 +68,14 @@ class Decider:
         return verdict, self._tracks.push(verdict, probabilities)
 
     def title(self, text: str, position_s: float) -> TrackVerdict | None:
-        """Take the title that plays from here; give the verdict of the track before it."""
-        return self._tracks.title(text, position_s)
+        """Take the title that plays from here; give the verdict of the track before it.
+
+        What was heard of another title says little about this one, so smoothing begins anew.
+        """
+        ended = self._tracks.title(text, position_s)
+        if ended is not None:
+            self._new_title_s = position_s
+        return ended
 
     def finish(self, position_s: float) -> TrackVerdict | None:
         """Give the verdict of the track that the end of the source cuts off."""

@@ -9,26 +9,26 @@ from streamer.flow import Probabilities
 class Smoother:
     """Mean of the windows' probabilities in which a window counts half after `half_life_s`.
 
-    A mean of calibrated probabilities is never more certain than they are. Weights
-    are by the seconds that lie between windows, and normalised by what has been seen,
-    so that the first windows are not favoured.
+    A mean of calibrated probabilities is never more certain than they are. A window
+    weighs by the seconds of new audio that it brings, so overlap does not count twice.
     """
 
     def __init__(self, half_life_s: float) -> None:
         self._half_life_s = half_life_s
         self._sum: NDArray[np.float64] | None = None
         self._weight = 0.0
-        self._position_s = 0.0
 
-    def push(self, probabilities: Probabilities, position_s: float) -> Probabilities:
-        """Take one window's (n_labels,) probabilities and where it ends; give the smoothed ones."""
+    def push(self, probabilities: Probabilities, new_s: float) -> Probabilities:
+        """Take one window's (n_labels,) probabilities and the seconds of it that no window before had.
+
+        Returns:
+            the smoothed probabilities, (n_labels,).
+        """
+        keep = 0.5 ** (new_s / self._half_life_s)
         if self._sum is None:
-            self._sum, self._weight = probabilities.astype(np.float64), 1.0
-        else:
-            keep = 0.5 ** (max(position_s - self._position_s, 0.0) / self._half_life_s)
-            self._sum = keep * self._sum + (1.0 - keep) * probabilities
-            self._weight = keep * self._weight + (1.0 - keep)
-        self._position_s = position_s
+            self._sum, self._weight = np.zeros(len(probabilities)), 0.0
+        self._sum = keep * self._sum + (1.0 - keep) * probabilities
+        self._weight = keep * self._weight + (1.0 - keep)
         smoothed: Probabilities = (self._sum / self._weight).astype(np.float32)
         return smoothed
 

@@ -7,7 +7,8 @@ import numpy as np
 from streamer.contract import Contract
 from streamer.flow import Probabilities, State
 
-MUTE_STATES: frozenset[State] = frozenset({"silence", "no-signal"})
+EMPTY_STATES: frozenset[State] = frozenset({"silence", "no-signal", "unsure"})
+"""What holds nothing that would have to be given up: left for anything at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +20,7 @@ class Answer:
 
 
 SILENCE = Answer("silence")
+UNSURE = Answer("unsure")
 
 
 class Labels:
@@ -41,7 +43,7 @@ class Labels:
             return Answer("speech" if self._labels[other] == "speech" else "noise")
         best = int(np.where(self._genres, probabilities, -1.0).argmax())
         if probabilities[best] < self._unsure_below:
-            return Answer("unsure")
+            return UNSURE
         return Answer("music", self._labels[best])
 
     def confidence(self, said: Answer, probabilities: Probabilities | None) -> float:
@@ -67,7 +69,7 @@ class Labels:
 
 
 class StateKeeper:
-    """Says a new answer once it has led for `dwell_s`; silence, and what follows it, at once."""
+    """Says a new answer once it has led for `dwell_s`; silence at once, and whatever follows nothing."""
 
     def __init__(self, dwell_s: float) -> None:
         self._dwell_s = dwell_s
@@ -83,7 +85,7 @@ class StateKeeper:
             return self._said, self._since_s
         if leads != self._rival:
             self._rival, self._rival_since_s = leads, position_s
-        at_once = leads.state in MUTE_STATES or self._said.state in MUTE_STATES
+        at_once = leads == SILENCE or self._said.state in EMPTY_STATES
         if at_once or position_s - self._rival_since_s >= self._dwell_s:
             self._said, self._since_s, self._rival = leads, self._rival_since_s, None
         return self._said, self._since_s

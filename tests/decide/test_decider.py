@@ -54,10 +54,32 @@ def test_short_outlier_is_not_said():
 def test_silence_is_said_at_once_and_left_at_once():
     verdicts = play([(10, JAZZ), (4, None), (4, METAL)])
 
-    assert said(verdicts) == ["jazz", "silence", "metal"]
     assert verdicts[20].state == "silence"
-    assert verdicts[28].genre == "metal"
     assert verdicts[20].probabilities is None
+    assert verdicts[28].state == "unsure"
+
+
+def test_what_follows_silence_is_judged_once_most_of_the_window_is_after_it():
+    verdicts = play([(10, JAZZ), (4, None), (1, NOISE), (4, METAL)])
+
+    assert said(verdicts) == ["jazz", "silence", "unsure", "metal"]
+    assert next(v for v in verdicts if v.genre == "metal").position_s == 18.0
+
+
+def test_new_title_begins_smoothing_anew():
+    def smoothed_after(retitled: bool) -> float:
+        decider = Decider(contract())
+        decider.title("one", 0.0)
+        for i in range(10):
+            decider.push(window(3.0 + i), JAZZ)
+        if retitled:
+            decider.title("two", 12.0)
+        verdict = [decider.push(window(13.0 + i), METAL)[0] for i in range(3)][-1]
+        assert verdict.probabilities is not None
+        return float(verdict.probabilities[1])
+
+    assert smoothed_after(True) == pytest.approx(float(METAL[1]), abs=1e-6)
+    assert smoothed_after(False) < 0.8
 
 
 def test_speech_and_noise_are_states_and_no_genres():
@@ -96,23 +118,22 @@ def test_smoothing_is_in_seconds_whatever_the_hop(seed, hops):
     pieces = [(rng.choice([4.0, 8.0]), rng.dirichlet(np.ones(4)).astype(np.float32)) for _ in range(4)]
     ends = []
     for hop_s in hops:
-        smoother, position, smoothed = Smoother(2.0), 0.0, np.zeros(4)
+        smoother, smoothed = Smoother(2.0), np.zeros(4)
         for seconds, probabilities in pieces:
             for _ in range(round(seconds / hop_s)):
-                smoothed = smoother.push(probabilities, position)
-                position += hop_s
+                smoothed = smoother.push(probabilities, hop_s)
         ends.append(smoothed)
 
-    assert np.abs(ends[0] - ends[1]).max() < 0.12
+    assert np.abs(ends[0] - ends[1]).max() < 1e-5
 
 
 @settings(max_examples=50, deadline=None)
 @given(rows=st.lists(st.lists(st.floats(0.01, 1.0), min_size=4, max_size=4), min_size=1, max_size=30))
 def test_smoothed_probabilities_stay_probabilities(rows):
     smoother = Smoother(2.0)
-    for i, row in enumerate(rows):
+    for row in rows:
         p = np.array(row, np.float32)
-        smoothed = smoother.push(p / p.sum(), float(i))
+        smoothed = smoother.push(p / p.sum(), 1.0)
 
     assert smoothed.sum() == pytest.approx(1.0, abs=1e-5)
     assert (smoothed >= 0).all()
