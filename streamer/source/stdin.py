@@ -33,11 +33,6 @@ class PcmReader:
         return Block(pcm_to_samples(data[:whole], self.pcm_format, self.channels), self.rate)
 
 
-_reader: PcmReader | None = (
-    None  # there is one standard input; half a frame outlives a retry, or all is noise
-)
-
-
 class StdinSource(Source):
     """Standard input as a source.
 
@@ -50,24 +45,22 @@ class StdinSource(Source):
     live = False
 
     def __init__(self, *, rate: int = 44_100, channels: int = 2, pcm_format: str = "s16le") -> None:
-        self._settings = (rate, channels, pcm_format)
+        self._reader = PcmReader(rate, channels, pcm_format)
         self._pipe: IO[bytes] | None = None
         self._transport: asyncio.ReadTransport | None = None
 
     async def events(self) -> AsyncGenerator[SourceEvent, None]:
         """Give blocks as they come, until the input ends."""
-        global _reader  # noqa: PLW0603
-        if _reader is None or (_reader.rate, _reader.channels, _reader.pcm_format) != self._settings:
-            _reader = PcmReader(*self._settings)
-        yield Format(f"pcm_{_reader.pcm_format}", _reader.rate, _reader.channels)
+        reader = self._reader
+        yield Format(f"pcm_{reader.pcm_format}", reader.rate, reader.channels)
         async for data in self._bytes():
-            block = _reader.feed(data)
+            block = reader.feed(data)
             if block is not None:
                 yield block
 
     async def _bytes(self) -> AsyncGenerator[bytes, None]:
         try:
-            file = os.dup(sys.stdin.fileno())  # closing ours leaves the process's own open for a retry
+            file = os.dup(sys.stdin.fileno())  # what is closed at the end is ours
         except (AttributeError, OSError, ValueError) as error:
             raise SourceNotFoundError(
                 "stdin: there is no standard input",
