@@ -4,7 +4,8 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import Callable
+from functools import partial
 from typing import Literal, TypeAlias
 
 from streamer.contract import Contract
@@ -12,6 +13,7 @@ from streamer.decide.decider import Decider
 from streamer.engine.backoff import Backoff
 from streamer.engine.clock import StationClock
 from streamer.engine.scheduler import Scheduler
+from streamer.engine.watch import Watch
 from streamer.errors import GenrecastError, SourceEndedError, SourceError, SourceStalledError
 from streamer.flow import Block, Format, SourceEvent, State, Title, TrackVerdict, Verdict, Window
 from streamer.publish.reporter import Reporter
@@ -117,18 +119,30 @@ class Station:
 
     async def _listen(self, source: Source) -> None:
         """Take all that the source gives until it ends."""
-        async with contextlib.aclosing(_patient(source, self._stalled)) as events:
-            async for event in events:
-                match event:
-                    case Block():
-                        await self._hear(event)
-                    case Title():
-                        self._retitle(event.text)
-                    case Format():
-                        self._reformat(event)
+        stalled = SourceStalledError(f"no audio for {source.stall_s:g} s", remedy="look at what feeds it")
+        # What gives nothing is given up where it can be opened again; a pipe is waited for.
+        try:
+            async with asyncio.timeout(None) as limit, contextlib.aclosing(source.events()) as events:
+                give_up, say_so = partial(limit.reschedule, 0), partial(self._silent_source, stalled)
+                expired = give_up if source.live else say_so
+                with Watch(source.stall_s, expired) as watch:
+                    async for event in events:
+                        watch.kick()
+                        await self._take(event)
+        except TimeoutError:
+            raise stalled from None
         if source.live:
             raise SourceEndedError("the source has ended", remedy="it is tried again")
         await self._judge(self._front_end.flush())
+
+    async def _take(self, event: SourceEvent) -> None:
+        match event:
+            case Block():
+                await self._hear(event)
+            case Title():
+                self._retitle(event.text)
+            case Format():
+                self._reformat(event)
 
     async def _hear(self, block: Block) -> None:
         windows = self._front_end.push(block)
@@ -175,12 +189,6 @@ class Station:
         else:
             self._reporter.status("format", now=self._now(), format=format)
 
-    def _stalled(self, seconds: float) -> None:
-        """A pipe that gives nothing can't be opened again: it is said, and waited for."""
-        self._silent_source(
-            SourceStalledError(f"no audio for {seconds:g} s", remedy="look at what feeds the pipe")
-        )
-
     def _lose(self, error: SourceError) -> None:
         self._finish_track()
         self._move("lost", reason=error.code, detail=error.message)
@@ -220,31 +228,3 @@ class Station:
             self._reporter.status(
                 to, now=self._now(), reason=reason, detail=detail, retry_in_s=retry_in_s, format=format
             )
-
-
-async def _patient(source: Source, stalled: Callable[[float], None]) -> AsyncGenerator[SourceEvent, None]:
-    """Give a source's events; raise when a live one gives none for `stall_s`, say so when a pipe does."""
-    events = source.events()
-    pending: asyncio.Task[SourceEvent] | None = None
-    try:
-        while True:
-            pending = pending or asyncio.ensure_future(anext(events))
-            done, _ = await asyncio.wait({pending}, timeout=source.stall_s)
-            if not done:
-                if source.live:
-                    raise SourceStalledError(
-                        f"no audio for {source.stall_s:g} s", remedy="it is tried again; look at the source"
-                    )
-                stalled(source.stall_s)
-                continue
-            try:
-                event = pending.result()
-            except StopAsyncIteration:
-                return
-            pending = None
-            yield event
-    finally:
-        if pending is not None:
-            pending.cancel()
-            with contextlib.suppress(asyncio.CancelledError, StopAsyncIteration, SourceError):
-                await pending

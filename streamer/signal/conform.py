@@ -22,6 +22,11 @@ class Conform:
         self._in_rate = sample_rate
         self._resampler: soxr.ResampleStream | None = None
 
+    @property
+    def delay(self) -> float:
+        """Samples, at the rate that comes out, that the resampler holds back."""
+        return self._resampler.delay() if self._resampler else 0.0
+
     def push(self, samples: MultiSamples, rate: int) -> Samples:
         """Take (n, channels) float32 at `rate`; give the (m,) float32 at sample_rate that are now final.
 

@@ -32,6 +32,11 @@ class WindowStream:
         self._since_gap: int | None = None  # frames since samples were lost, while that still matters
         self._given = False
 
+    @property
+    def until_due(self) -> int:
+        """Frames that complete the next window, at least 1."""
+        return self._until_due
+
     def push(self, frames: Frames, powers: NDArray[np.float32], end: int) -> list[Window]:
         """Take (k, n_mels) frames with their powers; give the windows that are now due, oldest first.
 

@@ -6,7 +6,7 @@ event loop and gives way at every event, so that one source never holds up anoth
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import ClassVar
 
 from streamer.flow import SourceEvent
@@ -25,7 +25,7 @@ class Source(ABC):
     """Longest wait before another attempt: a server in trouble is not to be hammered."""
 
     @abstractmethod
-    def events(self) -> AsyncIterator[SourceEvent]:
+    def events(self) -> AsyncGenerator[SourceEvent, None]:
         """Give a `Format` before the first `Block`, then blocks, titles and new formats as they come.
 
         Ends when the audio ends (only where `live` is False).

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import random
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -41,7 +41,7 @@ class Script(Source):
         self.live, self.stall_s, self.retry_cap_s = live, stall_s, 0.02  # type: ignore[misc]
         self.closed = False
 
-    async def events(self) -> AsyncIterator[SourceEvent]:
+    async def events(self) -> AsyncGenerator[SourceEvent, None]:
         for event in self._events:
             if event is None:
                 await asyncio.Event().wait()
@@ -167,7 +167,7 @@ def test_silent_pipe_is_no_signal_and_still_waited_for():
     told = Told()
 
     class Slow(Script):
-        async def events(self) -> AsyncIterator[SourceEvent]:
+        async def events(self) -> AsyncGenerator[SourceEvent, None]:
             yield FORMAT
             yield block(4.0)
             await asyncio.sleep(0.2)

@@ -1,0 +1,39 @@
+"""Notices that nothing has happened for a while, at next to no cost while something does."""
+
+import asyncio
+from collections.abc import Callable
+from types import TracebackType
+from typing import Self
+
+
+class Watch:
+    """Calls `expired` when `kick` has not been called for `seconds`, and again each time that passes.
+
+    One timer, moved only when it fires: a kick is the reading of a clock.
+    """
+
+    def __init__(self, seconds: float, expired: Callable[[], None]) -> None:
+        self._seconds = seconds
+        self._expired = expired
+        self._loop = asyncio.get_running_loop()
+
+    def __enter__(self) -> Self:
+        self._last = self._loop.time()
+        self._timer = self._loop.call_later(self._seconds, self._look)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._timer.cancel()
+
+    def kick(self) -> None:
+        """Take note that something has happened."""
+        self._last = self._loop.time()
+
+    def _look(self) -> None:
+        left = self._last + self._seconds - self._loop.time()
+        if left <= 0:
+            self._expired()
+            left = self._seconds
+        self._timer = self._loop.call_later(left, self._look)
