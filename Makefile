@@ -17,7 +17,7 @@ help:
 
 setup: .dev/python .dev/system .dev/training
 
-# The product and its checks; no torch. Enough for demo and check.
+# The product and the tools that check it; no torch. Enough for demo and run.
 .dev/python: pyproject.toml constraints.txt .venv/pyvenv.cfg
 	@$(PYTHON) scripts/setup.py python
 
@@ -32,7 +32,7 @@ setup: .dev/python .dev/system .dev/training
 .dev/system: scripts/setup.py
 	@$(PYTHON) scripts/setup.py system
 
-# torch and torchaudio, for training and the tests of it.
+# torch and torchaudio, for training, export, their types and tests.
 .dev/training: pyproject.toml constraints.txt .dev/python
 	@$(PYTHON) scripts/setup.py training
 
@@ -49,7 +49,7 @@ quick: setup
 test: setup
 	$(BIN)/pytest $(ARGS)
 
-check: .dev/python
+check: .dev/training
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy

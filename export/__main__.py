@@ -1,0 +1,65 @@
+"""`python -m export`: checkpoint to model file, and the proof that they agree."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from training.console import guarded
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; give its exit status."""
+    parser = argparse.ArgumentParser(prog="python -m export", description=__doc__)
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+    convert = commands.add_parser("convert", help="write a model file from a finished run")
+    convert.add_argument("checkpoint", type=Path, metavar="RUN")
+    convert.add_argument("out", type=Path, metavar="OUT.onnx")
+    convert.add_argument("--name", help="what messages call the model (default: the file's name)")
+    convert.add_argument(
+        "--evaluation", type=Path, metavar="JSON", help="evaluation.json: temperature and accuracy"
+    )
+    convert.add_argument(
+        "--recipe", metavar="RECIPE", help="take the decision defaults from it (default: from the run's own)"
+    )
+    convert.set_defaults(run=_convert)
+    verify = commands.add_parser("verify", help="compare a model file with its run, torch with ONNX Runtime")
+    verify.add_argument("checkpoint", type=Path, metavar="RUN")
+    verify.add_argument("model", type=Path, metavar="MODEL.onnx")
+    verify.add_argument(
+        "--windows", type=Path, metavar="DIR", help="prepared set to take windows from (default: synthetic)"
+    )
+    verify.set_defaults(run=_verify)
+    options = parser.parse_args(arguments)
+    if options.command is None:
+        parser.print_help()
+        return 0
+    status: int = guarded(lambda: options.run(options), name=f"export {options.command}")
+    return status
+
+
+def _convert(options: argparse.Namespace) -> None:
+    from export.convert import convert
+    from training.recipe import read_recipe
+
+    contract = convert(
+        options.checkpoint,
+        options.out,
+        evaluation=options.evaluation,
+        name=options.name or options.out.stem,
+        decision=read_recipe(options.recipe).decision if options.recipe else None,
+    )
+    size = options.out.stat().st_size
+    accuracy = contract.accuracy
+    print(f"{options.out}: '{contract.name}', {len(contract.labels)} labels, {size / 1e6:.2f} MB")
+    print(f"accuracy {accuracy.value:.3f} ({accuracy.low:.3f} to {accuracy.high:.3f}) of {accuracy.of}")
+
+
+def _verify(options: argparse.Namespace) -> None:
+    from export.verify import TOLERANCE, verify
+
+    worst, count = verify(options.checkpoint, options.model, windows=options.windows)
+    print(f"largest difference {worst:.3g} over {count} windows (tolerance {TOLERANCE:g})")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,102 @@
+"""A trained network as an ONNX graph: batch norms folded in, calibration at the end.
+
+`frames` (batch, n_frames, n_mels) float32 -> `probabilities` (batch, n_labels) float32.
+"""
+
+import copy
+import logging
+import warnings
+from typing import Any
+
+import onnx
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from training.net import GenreNet, ZeroSumConv
+
+OPSET = 18
+"""Old enough for every runtime of the last years; what the streamer accepts is in `streamer.model`."""
+
+
+class Deployed(nn.Module):
+    """The network as it is shipped: plain convolutions, softmax of the logits over a temperature."""
+
+    def __init__(self, net: GenreNet, temperature: float) -> None:
+        super().__init__()
+        self.trunk = copy.deepcopy(net.trunk).eval()
+        self.head = copy.deepcopy(net.head).eval()
+        self.trunk.layers = _fold(self.trunk.layers)
+        self.temperature = temperature
+
+    def forward(self, frames: Tensor) -> Tensor:
+        """Take (batch, n_frames, n_mels) frames; give (batch, n_labels) probabilities."""
+        logits: Tensor = self.head(self.trunk(frames))
+        return torch.softmax(logits / self.temperature, dim=1)
+
+
+def build(net: GenreNet, *, n_frames: int, n_mels: int, temperature: float) -> onnx.ModelProto:
+    """Give the model, without metadata."""
+    deployed = Deployed(net, temperature).eval()
+    example = torch.zeros(2, n_frames, n_mels)
+    quiet = logging.getLogger("torch.onnx")
+    level = quiet.level
+    quiet.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            # The exporter's own libraries use what they themselves have deprecated.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            warnings.simplefilter("ignore", FutureWarning)
+            program: Any = torch.onnx.export(
+                deployed,
+                (example,),
+                input_names=["frames"],
+                output_names=["probabilities"],
+                dynamic_shapes=({0: torch.export.Dim("batch", min=1)},),
+                opset_version=OPSET,
+                dynamo=True,
+                external_data=False,
+                verbose=False,
+            )
+    finally:
+        quiet.setLevel(level)
+    model: onnx.ModelProto = program.model_proto
+    _strip(model)
+    return model
+
+
+def _fold(layers: nn.Sequential) -> nn.Sequential:
+    """Fold each batch norm into the convolution before it."""
+    folded: list[nn.Module] = []
+    for layer in layers:
+        if isinstance(layer, nn.BatchNorm2d):
+            folded[-1] = fuse_conv_bn_eval(_plain(folded[-1]), layer)
+        else:
+            folded.append(layer)
+    return nn.Sequential(*folded)
+
+
+def _plain(layer: nn.Module) -> nn.Conv2d:
+    """Give a zero-sum convolution as an ordinary one."""
+    if not isinstance(layer, nn.Conv2d):
+        raise TypeError(f"a batch norm follows {type(layer).__name__}")
+    if not isinstance(layer, ZeroSumConv):
+        return layer
+    plain = nn.Conv2d(
+        layer.in_channels, layer.out_channels, layer.kernel_size, layer.stride, bias=False
+    ).eval()
+    plain.weight = nn.Parameter(layer.kernel().detach().clone(), requires_grad=False)
+    return plain
+
+
+def _strip(model: onnx.ModelProto) -> None:
+    """Take out what the exporter notes about this machine: source lines, module names, functions."""
+    del model.metadata_props[:]
+    del model.functions[:]
+    for node in model.graph.node:
+        del node.metadata_props[:]
+        node.doc_string = ""
+    for value in (*model.graph.input, *model.graph.output, *model.graph.value_info, *model.graph.initializer):
+        del value.metadata_props[:]
+    del model.graph.value_info[:]
+    del model.graph.metadata_props[:]

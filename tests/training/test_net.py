@@ -1,0 +1,78 @@
+"""What the network promises by construction: level is not heard, overlap is shared."""
+
+import pytest
+import torch
+
+from training.augment import Augment, mixup
+from training.net import STRIDE, GenreNet
+from training.recipe import read_recipe
+
+pytestmark = pytest.mark.training
+
+RECIPE = read_recipe("base")
+FRONT = RECIPE.front_end
+
+
+@pytest.fixture
+def net() -> GenreNet:
+    torch.manual_seed(0)
+    net = GenreNet(RECIPE.net, n_mels=FRONT.n_mels, n_labels=14)
+    net(torch.randn(16, FRONT.n_frames, FRONT.n_mels))  # batch norms see something
+    return net.eval()
+
+
+def test_gain_is_not_heard(net: GenreNet) -> None:
+    frames = torch.randn(4, FRONT.n_frames, FRONT.n_mels)
+
+    with torch.inference_mode():
+        difference = (net(frames) - net(frames - 8.0)).abs().max().item()  # 35 dB down
+
+    assert difference < 1e-4, difference
+
+
+def test_windows_that_overlap_share_their_features(net: GenreNet) -> None:
+    shift = 2 * STRIDE  # 0.25 s
+    frames = torch.randn(1, FRONT.n_frames + shift, FRONT.n_mels)
+
+    with torch.inference_mode():
+        first = net.trunk(frames[:, : FRONT.n_frames])
+        second = net.trunk(frames[:, shift:])
+
+    torch.testing.assert_close(first[:, :, 2:], second[:, :, :-2], atol=1e-5, rtol=0)
+
+
+def test_hop_of_a_quarter_second_is_whole_steps() -> None:
+    step_s = STRIDE * FRONT.frame_s
+
+    assert (0.25 / step_s) == round(0.25 / step_s)
+
+
+def test_augmented_silence_stays_silence() -> None:
+    floor = torch.log(torch.tensor(FRONT.log_offset))
+    frames = floor.expand(8, FRONT.n_frames, FRONT.n_mels)
+
+    changed = Augment(RECIPE.augment, FRONT)(frames, torch.Generator().manual_seed(1))
+
+    assert (changed - floor).abs().max() < 0.5  # 2 dB: what is taken for a floor is a thousandth of it off
+
+
+def test_augmentation_is_seeded_and_keeps_the_shape() -> None:
+    frames = torch.randn(8, FRONT.n_frames, FRONT.n_mels)
+    augment = Augment(RECIPE.augment, FRONT)
+
+    first = augment(frames, torch.Generator().manual_seed(1))
+    again = augment(frames, torch.Generator().manual_seed(1))
+    other = augment(frames, torch.Generator().manual_seed(2))
+
+    assert first.shape == frames.shape
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+
+
+def test_mixed_targets_sum_to_one() -> None:
+    targets = torch.eye(14)[:8]
+
+    _, mixed = mixup(torch.randn(8, 5, 4), targets, 1.0, torch.Generator().manual_seed(1))
+
+    torch.testing.assert_close(mixed.sum(dim=1), torch.ones(8))
+    assert torch.equal(mixed.argmax(dim=1), targets.argmax(dim=1))

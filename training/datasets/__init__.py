@@ -1,0 +1,12 @@
+"""One reader a data set; each gives `Clip`s, whatever the set looks like on the disk.
+
+To add a set, add a file with a `Reader` and name it in `READERS`.
+"""
+
+from training.datasets.base import Clip, Reader
+from training.datasets.manifest import ManifestReader
+
+READERS: dict[str, type[Reader]] = {"manifest": ManifestReader}
+"""Option of `python -m training prepare` -> what reads it."""
+
+__all__ = ["READERS", "Clip", "Reader"]

@@ -1,0 +1,44 @@
+"""What a data set is to the rest of training: clips with a label and a group."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+
+
+class Clip(msgspec.Struct, frozen=True, kw_only=True):
+    """One recording.
+
+    Attributes:
+        id: unique in its set and the same on every machine; usually the path in the set.
+        path: where the audio lies here.
+        label: what it is, as the set says.
+        group: artist, speaker or collection: a split never has a group on both sides.
+        licence: as the set says, empty where it says nothing.
+    """
+
+    id: str
+    path: Path
+    label: str
+    group: str
+    licence: str = ""
+
+
+class Reader(ABC):
+    """Reads one kind of data set.
+
+    Args:
+        where: the file or folder that the user named.
+    """
+
+    def __init__(self, where: Path) -> None:
+        self.where = where
+
+    @abstractmethod
+    def clips(self) -> Iterator[Clip]:
+        """Give every clip that the set lists, whether or not its file is there.
+
+        Raises:
+            DataError: the set itself can't be read.
+        """

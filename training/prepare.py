@@ -1,0 +1,158 @@
+"""Audio to log-mel arrays, by the streamer's own front end, on all cores; what can't be used is told.
+
+May be stopped and started again: what is done is not done again.
+"""
+
+import os
+import signal
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import get_context
+from pathlib import Path
+
+import msgspec
+import numpy as np
+from rich.console import Console
+from rich.progress import Progress
+
+from streamer.contract import FrontEnd
+from streamer.errors import GenrecastError, SourceNotFoundError
+from training.audio import clip_frames
+from training.datasets import Clip
+from training.errors import DataError
+from training.store import Entry, Index, clip_file, replace, write_clip
+
+
+class Failure(msgspec.Struct, frozen=True, kw_only=True):
+    """A clip that was left out: `reason` is an error's stable code, `detail` its sentence."""
+
+    id: str
+    label: str
+    reason: str
+    detail: str
+
+
+class Report(msgspec.Struct, frozen=True, kw_only=True):
+    """What `report.json` holds: how many clips were listed, usable, and new in this run, and why not."""
+
+    listed: int
+    usable: int
+    decoded_now: int
+    seconds: float
+    by_label: dict[str, int]
+    by_reason: dict[str, int]
+    failures: list[Failure]
+
+
+def prepare(
+    clips: Iterable[Clip], out: Path, front_end: FrontEnd, *, jobs: int | None = None, console: Console
+) -> Report:
+    """Prepare all clips into `out`; write `index.json` and `report.json` there.
+
+    Args:
+        clips: what to decode.
+        out: a folder; made where it is missing.
+        front_end: how samples become frames.
+        jobs: processes; all cores where None.
+        console: where the progress bar goes.
+
+    Raises:
+        DataError: no clip at all can be used, or the folder can't be written.
+    """
+    listed = list(clips)
+    try:
+        (out / "clips").mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataError(
+            f"{out}: {error.strerror}", remedy="give --out a folder that can be written"
+        ) from error
+    entries: dict[str, Entry] = {}
+    failures: list[Failure] = []
+    decoded = 0
+    with Progress(console=console, transient=True) as progress:
+        task = progress.add_task("decoding", total=len(listed))
+        for result, new in _prepare_all(listed, out, front_end, jobs or os.cpu_count() or 1):
+            decoded += new
+            if isinstance(result, Entry):
+                entries[result.id] = result
+            else:
+                failures.append(result)
+            progress.advance(task)
+    usable = [entries[clip.id] for clip in listed if clip.id in entries]
+    report = Report(
+        listed=len(listed),
+        usable=len(usable),
+        decoded_now=decoded,
+        seconds=round(sum(entry.frames for entry in usable) * front_end.frame_s, 1),
+        by_label=dict(sorted(Counter(entry.label for entry in usable).items())),
+        by_reason=dict(sorted(Counter(failure.reason for failure in failures).items())),
+        failures=sorted(failures, key=lambda failure: failure.id),
+    )
+    index = Index(front_end=front_end, clips=usable)
+    for name, content in (("index.json", index), ("report.json", report)):
+        text = msgspec.json.format(msgspec.json.encode(content), indent=1)
+        replace(out / name, lambda file, text=text: file.write(text))
+    if not usable:
+        raise DataError(
+            f"none of the {len(listed)} clips can be used", remedy=f"see the reasons in {out / 'report.json'}"
+        )
+    return report
+
+
+def _prepare_all(
+    clips: list[Clip], out: Path, front_end: FrontEnd, jobs: int
+) -> Iterator[tuple[Entry | Failure, bool]]:
+    """Decode all clips in processes; one that kills its process is found and reported, the others go on."""
+    left = {clip.id: clip for clip in clips}
+    pool = _pool(jobs)
+    try:
+        futures = {pool.submit(_prepare_one, clip, out, front_end): clip for clip in clips}
+        for future in as_completed(futures):
+            result = future.result()
+            del left[futures[future].id]
+            yield result
+    except BrokenProcessPool:  # it doesn't say by which clip: the rest is done one by one
+        for clip in left.values():
+            pool = _pool(1)
+            try:
+                yield pool.submit(_prepare_one, clip, out, front_end).result()
+            except BrokenProcessPool:
+                detail = f"{clip.path.name}: the decoder died of it"
+                yield Failure(id=clip.id, label=clip.label, reason="decoder-died", detail=detail), False
+            finally:
+                pool.shutdown()
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _pool(jobs: int) -> ProcessPoolExecutor:
+    """Make a pool whose processes leave Ctrl-C to their parent."""
+    context = get_context("spawn")
+    ignore = (signal.SIGINT, signal.SIG_IGN)
+    return ProcessPoolExecutor(jobs, mp_context=context, initializer=signal.signal, initargs=ignore)
+
+
+def _prepare_one(clip: Clip, out: Path, front_end: FrontEnd) -> tuple[Entry | Failure, bool]:
+    """Decode one clip unless that is done; also say whether it was new. Runs in a process of its own."""
+    new = False
+    try:
+        if not clip.path.is_file():
+            raise SourceNotFoundError(f"{clip.path}: no such file", remedy="check the path")
+        name = clip_file(clip, front_end)
+        if (out / name).exists():
+            with np.load(out / name, allow_pickle=False) as arrays:
+                count = len(arrays["powers"])
+        else:
+            frames, powers = clip_frames(clip.path, front_end)
+            write_clip(out / name, frames, powers)
+            count, new = len(frames), True
+    except GenrecastError as error:
+        return Failure(id=clip.id, label=clip.label, reason=error.code, detail=error.message), new
+    except OSError as error:
+        return Failure(id=clip.id, label=clip.label, reason="unreadable", detail=str(error)), new
+    entry = Entry(
+        id=clip.id, label=clip.label, group=clip.group, licence=clip.licence, file=name, frames=count
+    )
+    return entry, new

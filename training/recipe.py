@@ -1,0 +1,180 @@
+"""What a recipe may say: one TOML file makes one model, together with its seed and its data."""
+
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from streamer.contract import Decision, FrontEnd
+from training.errors import RecipeError
+
+RECIPES = Path(__file__).with_name("recipes")
+
+
+class NetRecipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The network's widths; see `training.net`.
+
+    Attributes:
+        channels: of the three two-dimensional layers.
+        features: of the one-dimensional layers, and so of the pooled vector's half.
+        dropout: share of the pooled features that are dropped in training.
+    """
+
+    channels: tuple[int, int, int] = (32, 40, 56)
+    features: int = 128
+    dropout: float = 0.3
+
+
+class FitRecipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The course of a training.
+
+    Attributes:
+        steps: optimiser steps.
+        batch: windows a step.
+        rate: highest learning rate; it rises over `warmup` steps and falls to zero as a cosine.
+        warmup: steps.
+        momentum: of SGD (Nesterov).
+        weight_decay: L2 on all weights but those of batch norms and biases.
+        label_smoothing: share of the target that is spread over all labels.
+        mixup: share of windows that are mixed with another.
+        group_cap: most clips of one group that count within its label; more share that weight.
+        balance: 1 draws all labels alike, 0 draws them by their number of clips.
+        dev_share: share of the training groups held back for temperature and curves; 0: none.
+        check_every: steps from one checkpoint and one point of the curves to the next.
+        precision: `bf16` computes the layers in bfloat16 where the processor gains by it.
+    """
+
+    steps: int
+    batch: int = 64
+    rate: float = 0.05
+    warmup: int = 100
+    momentum: float = 0.9
+    weight_decay: float = 5e-4
+    label_smoothing: float = 0.1
+    mixup: float = 0.5
+    group_cap: int = 12
+    balance: float = 1.0
+    dev_share: float = 0.0
+    check_every: int = 100
+    precision: Literal["float32", "bf16"] = "float32"
+
+
+class AugmentRecipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How far a window may be changed; 0 turns a change off. See `training.augment`.
+
+    Attributes:
+        gain_db: level, up or down.
+        tilt_db: equaliser tilt from the lowest to the highest band.
+        curve_db: size of a smooth random equaliser curve.
+        contrast: share by which the swing around each band's mean is stretched or flattened (compressors).
+        low_pass: share of windows that lose everything above a random band of the upper half.
+        shift_bands: pitch, in mel bands up or down.
+        tempo: share by which a window is read faster or slower.
+        masks: SpecAugment masks in time and in frequency, each.
+        mask_frames: longest time mask.
+        mask_bands: widest frequency mask.
+    """
+
+    gain_db: float = 0.0
+    tilt_db: float = 0.0
+    curve_db: float = 0.0
+    contrast: float = 0.0
+    low_pass: float = 0.0
+    shift_bands: int = 0
+    tempo: float = 0.0
+    masks: int = 0
+    mask_frames: int = 0
+    mask_bands: int = 0
+
+
+class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A whole recipe.
+
+    Attributes:
+        name: as it stands in the model file.
+        seed: of weights, batches and augmentation.
+        not_music: labels that are no genre.
+        training_data: one sentence for the model file.
+        licence: of the model.
+        front_end, net, fit, augment, decision: see there.
+    """
+
+    name: str
+    seed: int
+    not_music: tuple[str, ...]
+    training_data: str
+    licence: str
+    front_end: FrontEnd
+    net: NetRecipe
+    fit: FitRecipe
+    augment: AugmentRecipe
+    decision: Decision
+
+    def trains_as(self, other: "Recipe") -> bool:
+        """Say whether both make the same weights: what is only written beside them may differ."""
+        return self == msgspec.structs.replace(
+            other, decision=self.decision, training_data=self.training_data, licence=self.licence
+        )
+
+
+def read_recipe(name: str) -> Recipe:
+    """Read a recipe by its name in `training/recipes`, or by its path.
+
+    Raises:
+        RecipeError: there is none, or it says something wrong or unknown.
+    """
+    path = Path(name) if name.endswith(".toml") else RECIPES / f"{name}.toml"
+    try:
+        text = path.read_bytes()
+    except OSError as error:
+        known = ", ".join(sorted(p.stem for p in RECIPES.glob("*.toml")))
+        raise RecipeError(
+            f"recipe '{name}' can't be read: {error.strerror}",
+            remedy=f"give one of {known}, or the path of a TOML file",
+        ) from error
+    try:
+        recipe = msgspec.toml.decode(text, type=Recipe)
+        _refuse_unknown(text)
+    except msgspec.MsgspecError as error:
+        raise RecipeError(
+            f"{path.name}: {error}", remedy="see training/recipe.py for what a recipe may say"
+        ) from error
+    _check(recipe, path.name)
+    return recipe
+
+
+def _refuse_unknown(text: bytes) -> None:
+    """Refuse keys that the shared structures of the contract would pass over."""
+    tables = msgspec.toml.decode(text)
+    for table, kind in (("front_end", FrontEnd), ("decision", Decision)):
+        unknown = set(tables[table]) - set(kind.__struct_fields__)
+        if unknown:
+            raise msgspec.ValidationError(
+                f"Object contains unknown field `{sorted(unknown)[0]}` - at `$.{table}`"
+            )
+
+
+def _check(recipe: Recipe, name: str) -> None:
+    """Check what types alone can't say."""
+    fit, front = recipe.fit, recipe.front_end
+    rules = {
+        "fit.steps": fit.steps >= 1,
+        "fit.batch": fit.batch >= 2,
+        "fit.rate": fit.rate > 0,
+        "fit.momentum": 0 <= fit.momentum < 1,
+        "fit.label_smoothing": 0 <= fit.label_smoothing < 1,
+        "fit.mixup": 0 <= fit.mixup <= 1,
+        "fit.group_cap": fit.group_cap >= 1,
+        "fit.balance": 0 <= fit.balance <= 1,
+        "fit.dev_share": 0 <= fit.dev_share <= 0.5,
+        "fit.check_every": fit.check_every >= 1,
+        "net.dropout": 0 <= recipe.net.dropout < 1,
+        "augment.tempo": 0 <= recipe.augment.tempo < 0.5,
+        "front_end.f_max": front.f_min < front.f_max <= front.sample_rate / 2,
+        "front_end.hop_length": 1 <= front.hop_length <= front.n_fft,
+    }
+    for key, holds in rules.items():
+        if not holds:
+            raise RecipeError(
+                f"{name}: '{key}' is out of range", remedy="see training/recipe.py for its meaning"
+            )

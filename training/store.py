@@ -1,0 +1,115 @@
+"""Prepared clips on the disk: `index.json`, and one array file a clip under `clips/`.
+
+The index holds the front end that made the arrays; another one makes other files. Frames
+are kept as float16: its error is below 0.008 in a logarithm (0.03 dB), a hundredth of what
+augmentation adds.
+"""
+
+import hashlib
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import BinaryIO
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from streamer.contract import FrontEnd
+from streamer.flow import Frames
+from streamer.signal.window import WindowStream
+from training.datasets import Clip
+from training.errors import DataError
+
+
+class Entry(msgspec.Struct, frozen=True, kw_only=True):
+    """One prepared clip: see `Clip`; `file` is relative to the set's folder, `frames` counts them."""
+
+    id: str
+    label: str
+    group: str
+    licence: str
+    file: str
+    frames: int
+
+
+class Index(msgspec.Struct, frozen=True, kw_only=True):
+    """What `index.json` holds."""
+
+    front_end: FrontEnd
+    clips: list[Entry]
+
+
+class PreparedSet:
+    """A prepared set, opened for reading.
+
+    Args:
+        folder: as given to `prepare --out`.
+
+    Raises:
+        DataError: nothing was prepared there.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        try:
+            index = msgspec.json.decode((folder / "index.json").read_bytes(), type=Index)
+        except (OSError, msgspec.MsgspecError) as error:
+            raise DataError(
+                f"{folder}: no prepared set: {error}",
+                remedy="run 'python -m training prepare' with --out there",
+            ) from error
+        self.front_end = index.front_end
+        self.clips = index.clips
+
+    @property
+    def labels(self) -> list[str]:
+        """The labels that occur, in order."""
+        return sorted({clip.label for clip in self.clips})
+
+    def frames(self, clip: Entry) -> Frames:
+        """Give the (k, n_mels) float32 frames of a clip."""
+        return self._array(clip, "frames").astype(np.float32)
+
+    def windows(self, clip: Entry, hop: int) -> Frames:
+        """Give the (n, n_frames, n_mels) windows that the streamer would judge, n >= 1.
+
+        They come from the streamer's own `WindowStream`, so that a short clip is repeated as it is there.
+        """
+        frames, powers = self.frames(clip), self._array(clip, "powers")
+        stream = WindowStream(self.front_end, hop)
+        windows = [*stream.push(frames, powers, 0), *stream.flush(0)]
+        return np.stack([window.frames for window in windows])
+
+    def _array(self, clip: Entry, name: str) -> NDArray[np.float32]:
+        try:
+            with np.load(self.folder / clip.file, allow_pickle=False) as arrays:
+                return arrays[name]
+        except (OSError, ValueError, KeyError) as error:
+            raise DataError(
+                f"{self.folder / clip.file}: can't be read: {error}",
+                remedy="run 'prepare' again; it fills the hole",
+            ) from error
+
+
+def clip_file(clip: Clip, front_end: FrontEnd) -> str:
+    """Name the array file of a clip: another front end, or another audio file, has another name."""
+    status = clip.path.stat()
+    key = [clip.id, status.st_size, status.st_mtime_ns, msgspec.to_builtins(front_end)]
+    return f"clips/{hashlib.sha256(msgspec.json.encode(key)).hexdigest()[:20]}.npz"
+
+
+def write_clip(path: Path, frames: Frames, powers: NDArray[np.float32]) -> None:
+    """Write an array file; one that exists is whole."""
+    replace(path, lambda file: np.savez(file, frames=frames.astype(np.float16), powers=powers))
+
+
+def replace(path: Path, write: Callable[[BinaryIO], object]) -> None:
+    """Write a file so that it is either the old one or whole, whenever this is interrupted."""
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with part.open("wb") as file:
+            write(file)
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
