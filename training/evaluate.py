@@ -117,7 +117,7 @@ def _figures(answers: Sequence[Answers]) -> dict[str, Any]:
     state = answers[0].state
     labels, not_music = state.labels, state.recipe.not_music
     music = np.array([label not in not_music for label in labels])
-    temperatures = [_temperature([a for a in answers if a is not own] or [own]) for own in answers]
+    temperatures = [_temperature(_others(own, answers) or [own]) for own in answers]
     clip_targets: list[int] = []
     clip_answers: list[int] = []
     groups: list[str] = []
@@ -201,6 +201,12 @@ def _seed_accuracy(
 ) -> float:
     of_seed = np.concatenate([np.full(len(a.clips), a.state.split_seed == seed) for a in answers])
     return float(hits[of_seed & genre].mean())
+
+
+def _others(own: Answers, answers: Sequence[Answers]) -> list[Answers]:
+    """Give the other folds of the same split: those of another split hold this fold's clips too."""
+    seed, fold = own.state.split_seed, own.state.fold
+    return [a for a in answers if a.state.split_seed == seed and a.state.fold != fold]
 
 
 def _temperature(answers: Sequence[Answers]) -> float:

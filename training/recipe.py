@@ -171,6 +171,8 @@ def _check(recipe: Recipe, name: str) -> None:
         "net.dropout": 0 <= recipe.net.dropout < 1,
         "augment.tempo": 0 <= recipe.augment.tempo < 0.5,
         "front_end.f_max": front.f_min < front.f_max <= front.sample_rate / 2,
+        "front_end.n_mels": front.n_mels >= 31,  # below these two nothing is left after the network's layers
+        "front_end.n_frames": front.n_frames >= 48,
         "front_end.hop_length": 1 <= front.hop_length <= front.n_fft,
     }
     for key, holds in rules.items():

@@ -20,7 +20,10 @@ def command(model: str | None) -> None:
     The programme is made by our own code and served as an MP3 stream on loopback;
     what is said about it is said by the model.
     """
-    asyncio.run(_demo(["--model", model] if model else []))
+    try:
+        asyncio.run(_demo(["--model", model] if model else []))
+    except KeyboardInterrupt:
+        click.echo()
 
 
 async def _demo(options: list[str]) -> None:
@@ -35,6 +38,7 @@ async def _demo(options: list[str]) -> None:
                 *(sys.executable, "-m", "streamer.cli", "run", "--quiet"),
                 *("--source", radio.url, "--station", "demo", "--bind", endpoint),
                 *options,
+                stderr=asyncio.subprocess.PIPE,
             )
             over = threading.Event()
             listening = asyncio.create_task(asyncio.to_thread(_listen, endpoint, over))
@@ -47,12 +51,13 @@ async def _demo(options: list[str]) -> None:
             finally:
                 with contextlib.suppress(ProcessLookupError):
                     daemon.terminate()
-                status = await daemon.wait()
+                _, errors = await daemon.communicate()
                 over.set()
                 await listening
                 finished.cancel()
-    if status:
-        sys.exit(status)
+    if daemon.returncode:
+        click.echo(errors, err=True)
+        sys.exit(daemon.returncode)
     click.echo("\nthat was it. Now a real one: genrecast run --source URL, and genrecast listen beside it")
 
 
