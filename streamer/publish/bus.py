@@ -98,8 +98,11 @@ class Bus:
             self._loop.call_later(REPLAY_DELAY_S, self._replay)
 
     def _frames(self) -> Iterator[bytes]:
-        while not self._socket.closed and self._socket.poll(0, zmq.POLLIN):
-            yield self._socket.recv(zmq.NOBLOCK)
+        while not self._socket.closed:
+            try:
+                yield self._socket.recv(zmq.NOBLOCK)
+            except zmq.Again:
+                return
 
     def _replay(self) -> None:
         prefixes, self._wanted = tuple(self._wanted), set()
