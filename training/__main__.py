@@ -88,7 +88,12 @@ def _prepare(options: argparse.Namespace) -> None:
 def _fit(options: argparse.Namespace) -> None:
     from training.fit import fit
 
-    fit(_job(options, options.fold, options.out), resume=options.resume, stop_after=options.stop_after)
+    job = _job(options, options.fold, options.out)
+    state = fit(job, resume=options.resume, stop_after=options.stop_after)
+    last = state.curves[-1]
+    print(f"{options.out}: step {state.step} of {job.recipe.fit.steps}, loss {last.loss:.3f}", end="")
+    held_out = last.held_out_accuracy
+    print("" if held_out is None else f", accuracy of held-out windows {held_out:.3f}")
 
 
 def _evaluate(options: argparse.Namespace) -> None:

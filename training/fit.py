@@ -62,6 +62,8 @@ def fit(job: Job, *, resume: bool = False, stop_after: int | None = None) -> Run
                 f"{job.out} holds a run already", remedy="give --resume to go on, or another --out"
             )
         trainer.restore()
+    if trainer.state.done:
+        return trainer.state
     job.out.mkdir(parents=True, exist_ok=True)
     trainer.run(min(stop_after or job.recipe.fit.steps, job.recipe.fit.steps))
     return trainer.state

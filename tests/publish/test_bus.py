@@ -125,19 +125,26 @@ def test_subscriber_drops_replays_and_counts_holes():
 
 def test_slow_subscriber_slows_nobody():
     seconds: list[float] = []
+    told = threading.Event()
 
-    def act(bus: Bus) -> None:
-        slow.connect(bus.endpoint)
-        tell(bus, "a")
+    def flood(bus: Bus) -> None:
         started = time.perf_counter()
         tell(bus, "b", 20_000)
         seconds.append(time.perf_counter() - started)
+        told.set()
 
-    with zmq.Context() as context, context.socket(zmq.SUB) as slow:
+    with (
+        running(lambda bus: tell(bus, "a")) as bus,
+        zmq.Context() as context,
+        context.socket(zmq.SUB) as slow,
+    ):
         slow.setsockopt(zmq.RCVHWM, 1)
         slow.subscribe("")
-        with running(act):
-            pass
+        slow.connect(bus.endpoint)
+        slow.recv_multipart()  # it is there, and reads no more
+        assert bus._loop is not None
+        bus._loop.call_soon_threadsafe(flood, bus)
+        assert told.wait(30)
 
     assert seconds[0] < 10.0
 
