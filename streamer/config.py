@@ -91,7 +91,7 @@ def check_config(config: Config, *, name: str) -> Config:
         raise ConfigError(f"{name}: hop = {config.hop} is out of range", remedy="give seconds from 0.1 to 60")
     if not config.station:
         raise ConfigError(f"{name}: no station", remedy="add a [[station]] with 'id' and 'source'")
-    if sum(station.source.startswith("stdin:") for station in config.station) > 1:
+    if sum(station.source.lower().startswith("stdin:") for station in config.station) > 1:
         raise ConfigError(
             f"{name}: two stations read stdin:, and there is one standard input",
             remedy="leave one of them, or run a daemon each",
@@ -108,7 +108,7 @@ def check_config(config: Config, *, name: str) -> Config:
         seen.add(station.id)
         try:
             "".encode(station.charset)
-        except LookupError as error:
+        except (LookupError, UnicodeError) as error:
             raise ConfigError(
                 f"{name}: station '{station.id}': unknown charset '{station.charset}'",
                 remedy="name one that Python knows, such as 'latin-1' or 'cp1251'",

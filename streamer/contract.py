@@ -238,6 +238,7 @@ def _check(contract: Contract, name: str) -> None:
         "unsure_below": 0 <= decision.unsure_below <= 1,
         "track_s": decision.track_s > 0,
         "probe_probabilities": len(contract.probe.probabilities) == len(contract.labels),
+        "probe_seed": 0 <= contract.probe.seed < 2**32,
         "probe_tolerance": 0 < contract.probe.tolerance <= 0.1,
     }
     for field, holds in rules.items():

@@ -75,6 +75,13 @@ class SourceError(GenrecastError):
         self.final = final
 
 
+class SourceFaultError(SourceError):
+    """A source failed in a way that nobody foresaw: a fault of ours, told and lived with."""
+
+    code = "internal"
+    exit_status = 1
+
+
 class SourceUriError(SourceError):
     """A source's URI is malformed or its scheme or a parameter is unknown."""
 

@@ -1,6 +1,7 @@
 """`genrecast classify`: whole files, one JSON object a line."""
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -40,12 +41,14 @@ def command(paths: tuple[Path, ...], as_json: bool, segments: bool, model_path: 
     status = 0
     for path in _expand(paths):
         try:
+            if path == Path() and "" in sys.argv:
+                raise SourceNotFoundError("an empty path", remedy="name a file; '.' is the working folder")
             if path.is_dir():
                 raise SourceNotFoundError(f"{path}: no media file in this folder", remedy="name the files")
             row = _row(path, classify_file(path, model), model.contract, segments=segments)
         except GenrecastError as error:
             status = error.exit_status
-            row = {"path": str(path), "error": {"code": error.code, "message": error.message}}
+            row = {"path": _shown(path), "error": {"code": error.code, "message": error.message}}
         click.echo(json.dumps(row, ensure_ascii=False) if as_json else _line(row))
     sys.exit(status)
 
@@ -62,7 +65,7 @@ def _expand(paths: tuple[Path, ...]) -> list[Path]:
 
 def _row(path: Path, what: "Classification", contract: "Contract", *, segments: bool) -> dict[str, Any]:
     row: dict[str, Any] = {
-        "path": str(path),
+        "path": _shown(path),
         "state": what.state,
         "genre": what.genre,
         "confidence": round(what.confidence, 4),
@@ -88,6 +91,11 @@ def _named(probabilities: "Probabilities | None", contract: "Contract") -> dict[
     if probabilities is None:
         return None
     return {name: round(float(p), 4) for name, p in zip(contract.labels, probabilities, strict=True)}
+
+
+def _shown(path: Path) -> str:
+    """Give a path as text that JSON can hold: a name may be any bytes."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
 def _line(row: dict[str, Any]) -> str:

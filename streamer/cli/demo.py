@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import signal
 import sys
 import tempfile
 import threading
@@ -20,6 +21,8 @@ def command(model: str | None) -> None:
     The programme is made by our own code and served as an MP3 stream on loopback;
     what is said about it is said by the model.
     """
+    # However it is ended, the daemon that it started ends too.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         asyncio.run(_demo(["--model", model] if model else []))
     except KeyboardInterrupt:

@@ -1,7 +1,9 @@
 """`genrecast listen`: what a running daemon says, for people and for pipes."""
 
+import contextlib
 import json
 import os
+import signal
 import sys
 import time
 from collections.abc import Iterator
@@ -27,6 +29,8 @@ def command(connect: str, topic: str, as_json: bool, count: int | None) -> None:
     """
     from streamer.publish.subscribe import Subscriber
 
+    # SIGTERM ends it as Ctrl-C does: the terminal gets its cursor back.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     subscriber = Subscriber(connect, (topic,))
     messages = _counted(_hinted(subscriber.messages(), connect), count)
     try:
@@ -55,7 +59,7 @@ def show(messages: Iterator[dict[str, Any] | None]) -> None:
     console = Console(highlight=False)
     stations: dict[str, dict[str, Any]] = {}
     live = Live(console=console, refresh_per_second=4, transient=True)
-    with live if console.is_terminal else console:
+    with live if console.is_terminal else contextlib.nullcontext():
         for message in messages:
             if message is None:
                 continue

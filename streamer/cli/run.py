@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import logging
+import os
 import signal
 import sys
 from pathlib import Path
@@ -12,7 +13,7 @@ import click
 import msgspec
 
 from streamer.config import Config, Provider, StationConfig, check_config, load_config
-from streamer.errors import ConfigError, SourceError
+from streamer.errors import ConfigError, SourceError, SourceUriError
 
 if TYPE_CHECKING:
     from streamer.engine.daemon import Daemon
@@ -45,10 +46,13 @@ def command(
 
     With neither --config nor --source it listens to the default sound card.
     """
+    # Until the loop is there to take them, a wish to end is met at once.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: os._exit(0))
     logging.basicConfig(
         level=logging.WARNING if quiet else logging.INFO, format="%(message)s", stream=sys.stderr
     )
-    if config_path and (source or station):
+    if config_path and (source is not None or station is not None):
         raise ConfigError(
             "--config names the stations, and --source or --station is given too", remedy="give one of them"
         )
@@ -72,11 +76,18 @@ def run(config: Config) -> None:
     from streamer.source.open import check_uri
 
     for station in config.station:
-        check_uri(station.source)
+        try:
+            check_uri(station.source)
+        except SourceUriError as error:
+            raise SourceUriError(f"station '{station.id}': {error.message}", remedy=error.remedy) from None
     model = Model.load(config.model, provider=config.provider)
-    ends = asyncio.run(_until_asked(Daemon(config, model)))
+    # Not asyncio.run: at its end it waits for threads, and one may hang in a name server or on a disk.
+    ends = asyncio.new_event_loop().run_until_complete(_until_asked(Daemon(config, model)))
     if ends:
-        raise ends[0]
+        click.echo(f"genrecast: {ends[0].message}\n  try: {ends[0].remedy}", err=True)
+    logging.shutdown()
+    sys.stdout.flush()
+    os._exit(ends[0].exit_status if ends else 0)
 
 
 async def _until_asked(daemon: "Daemon") -> list[SourceError]:
@@ -98,4 +109,10 @@ async def _until_asked(daemon: "Daemon") -> list[SourceError]:
 
 
 def _one(source: str | None, station: str | None) -> Config:
-    return Config(station=(StationConfig(id=station or "live", source=source or "soundcard:"),))
+    return Config(
+        station=(
+            StationConfig(
+                id="live" if station is None else station, source="soundcard:" if source is None else source
+            ),
+        )
+    )

@@ -1,5 +1,7 @@
 """From the windows of one station to its verdicts: smoothing, states and tracks in one."""
 
+import math
+
 from streamer.contract import Contract
 from streamer.decide.smooth import Smoother
 from streamer.decide.state import SILENCE, UNSURE, Labels, StateKeeper
@@ -12,18 +14,23 @@ class Decider:
 
     Args:
         contract: of the model that gives the probabilities.
+        hop_s: seconds from one window to the next where nothing is lost.
     """
 
-    def __init__(self, contract: Contract) -> None:
+    def __init__(self, contract: Contract, hop_s: float = 1.0) -> None:
+        self._hop_s = hop_s
         self._rate = contract.front_end.sample_rate
         self._silence_dbfs = contract.decision.silence_dbfs
         self._labels = Labels(contract)
         self._smoother = Smoother(contract.decision.half_life_s)
-        self._keeper = StateKeeper(contract.decision.dwell_s)
+        self._dwell_s = contract.decision.dwell_s
+        self._keeper = StateKeeper(self._dwell_s)
         self._tracks = TrackKeeper(contract)
         self._window_s = contract.front_end.window_samples / self._rate
         # Positions: of the last window that was smoothed, and of the latest boundaries.
         self._smoothed_s = self._silent_until_s = self._new_title_s = -self._window_s
+        self._heard_s = math.inf  # where the last window ended
+        self._title: str | None = None
 
     def is_silent(self, window: Window) -> bool:
         """Say whether the window's last second is silence, which needs no model."""
@@ -38,6 +45,9 @@ class Decider:
             what is said now, and the verdict of a run without title that this ends.
         """
         position_s = window.end / self._rate
+        if position_s - self._heard_s > self._window_s + self._hop_s:
+            self.interrupt()  # so much is missing that what was has nothing to do with what is
+        self._heard_s = position_s
         smoothed, label, label_confidence = None, None, 0.0
         if probabilities is None:
             leads = SILENCE
@@ -72,10 +82,16 @@ class Decider:
 
         What was heard of another title says little about this one, so smoothing begins anew.
         """
-        ended = self._tracks.title(text, position_s)
-        if ended is not None:
-            self._new_title_s = position_s
-        return ended
+        new = text or None
+        if new == self._title:
+            return None
+        self._title, self._new_title_s = new, position_s
+        return self._tracks.title(new, position_s)
+
+    def interrupt(self) -> None:
+        """Forget what was said: nothing was heard for a while. The track goes on, if it does."""
+        self._smoother.reset()
+        self._keeper = StateKeeper(self._dwell_s)
 
     def finish(self, position_s: float) -> TrackVerdict | None:
         """Give the verdict of the track that the end of the source cuts off."""

@@ -68,6 +68,11 @@ class Labels:
         return self._labels[best], float(probabilities[best])
 
 
+# Rivals that take turns faster than `dwell_s` would keep an answer for ever that nothing leads to:
+# after so many dwells without it the answer is `unsure`.
+DISPUTED = 5
+
+
 class StateKeeper:
     """Says a new answer once it has led for `dwell_s`; silence at once, and whatever follows nothing."""
 
@@ -77,15 +82,21 @@ class StateKeeper:
         self._since_s = 0.0
         self._rival: Answer | None = None
         self._rival_since_s = 0.0
+        self._led_s = 0.0  # where the answer that is said led last
 
     def push(self, leads: Answer, position_s: float) -> tuple[Answer, float]:
         """Take what leads now; give what to say and since which position it is so."""
         if leads == self._said:
-            self._rival = None
+            self._rival, self._led_s = None, position_s
             return self._said, self._since_s
         if leads != self._rival:
             self._rival, self._rival_since_s = leads, position_s
         at_once = leads == SILENCE or self._said.state in EMPTY_STATES
         if at_once or position_s - self._rival_since_s >= self._dwell_s:
-            self._said, self._since_s, self._rival = leads, self._rival_since_s, None
+            self._say(leads, self._rival_since_s, position_s)
+        elif position_s - self._led_s > DISPUTED * self._dwell_s:
+            self._say(UNSURE, position_s, position_s)
         return self._said, self._since_s
+
+    def _say(self, answer: Answer, since_s: float, position_s: float) -> None:
+        self._said, self._since_s, self._led_s, self._rival = answer, since_s, position_s, None

@@ -26,13 +26,10 @@ class TrackKeeper:
         self._sum: NDArray[np.float64] = np.zeros(len(self._labels))
         self._windows = self._music_windows = 0
 
-    def title(self, text: str, position_s: float) -> TrackVerdict | None:
-        """Take the title that plays from here; give the verdict of the track that it ends."""
-        new = text or None
-        if new == self._title:
-            return None
+    def title(self, text: str | None, position_s: float) -> TrackVerdict | None:
+        """Take the title that plays from here, None for none; give the verdict of the track that it ends."""
         ended = self.finish(position_s)
-        self._title = new
+        self._title = text
         return ended
 
     def push(self, verdict: Verdict, probabilities: Probabilities | None) -> TrackVerdict | None:
@@ -41,8 +38,9 @@ class TrackKeeper:
         if self._title is None and (verdict.state, verdict.genre) != self._run:
             ended = self.finish(verdict.position_s)
             self._run = (verdict.state, verdict.genre)
-        seconds = verdict.position_s - self._last_s
-        self._seconds[verdict.state] = self._seconds.get(verdict.state, 0.0) + max(seconds, 0.0)
+        # What was lost was heard in no state: a window vouches for its own length at most.
+        seconds = min(max(verdict.position_s - self._last_s, 0.0), self._window_s)
+        self._seconds[verdict.state] = self._seconds.get(verdict.state, 0.0) + seconds
         self._last_s = verdict.position_s
         self._windows += 1
         inside = verdict.position_s - self._window_s >= self._start_s - 1e-6

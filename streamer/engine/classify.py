@@ -13,6 +13,7 @@ from streamer.errors import TooShortError
 from streamer.flow import Block, Probabilities, State, Window
 from streamer.model.session import Model
 from streamer.signal.front_end import FrontEndStream
+from streamer.signal.window import SHORTEST_S
 from streamer.source.file import read_file
 
 HOP_S = 3.0  # windows side by side: accuracy over a file hardly gains from overlap (docs/model-card.md)
@@ -66,7 +67,7 @@ def classify_file(path: Path, model: Model) -> Classification:
     segments: list[Segment] = []
     for batch in _batches(path, front_end):
         segments += _judge(batch, model)
-    if not segments:
+    if not segments or front_end.position_s < SHORTEST_S:
         raise TooShortError(
             f"{path}: {front_end.position_s:.2f} s of audio are too short to be judged",
             remedy="give at least one second",

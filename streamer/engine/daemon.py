@@ -53,7 +53,7 @@ class Daemon:
         """Run until `asked` is set or no station is left.
 
         Returns:
-            what made stations end for good, where it was not their own end.
+            what made stations end for good, where none was asked to and it was not their own end.
         """
         self.bus.start()
         tasks = [asyncio.create_task(station.run(), name=station.id) for station in self.stations]
@@ -61,18 +61,17 @@ class Daemon:
         stop = asyncio.create_task(asked.wait())
         done = asyncio.gather(*tasks, return_exceptions=True)
         try:
-            waits: set[asyncio.Future[Any]] = {done, stop, beat}
+            waits: set[asyncio.Future[Any]] = {done, stop}
             await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
         finally:
             for task in (*tasks, beat, stop):
                 task.cancel()
             await asyncio.wait({*tasks, beat, stop}, timeout=CLOSE_S)
             self.bus.close()
-        ends = [task.exception() or task.result() for task in tasks if task.done() and not task.cancelled()]
-        for end in ends:
-            if isinstance(end, BaseException) and not isinstance(end, SourceError):
-                raise end
-        return [end for end in ends if isinstance(end, SourceError)]
+        if asked.is_set():
+            return []
+        ends = [task.result() for task in tasks if task.done() and not task.cancelled()]
+        return [end for end in ends if end is not None]
 
     def _station(self, config: StationConfig, hop_s: float) -> Station:
         return Station(
@@ -91,6 +90,7 @@ class Daemon:
         before = started
         seq = 0
         while True:
+            await asyncio.sleep(HEARTBEAT_S if seq else 0.0)
             now, spent = time.monotonic(), process_cpu_s()
             lags, self._lags[:] = sorted(self._lags), []
             self.bus.send(
@@ -114,13 +114,12 @@ class Daemon:
                 )
             )
             seq, before, cpu = seq + 1, now, spent
-            await asyncio.sleep(HEARTBEAT_S)
 
 
 def process_cpu_s() -> float:
-    """Give the CPU seconds of this process and of its children that have ended."""
+    """Give the CPU seconds of this process."""
     times = os.times()
-    return times.user + times.system + times.children_user + times.children_system
+    return times.user + times.system
 
 
 def rss_bytes() -> int:

@@ -40,7 +40,13 @@ class Scheduler:
         batch, self._waiting = self._waiting[:MAX_BATCH], self._waiting[MAX_BATCH:]
         if self._waiting:
             asyncio.get_running_loop().call_soon(self._run)
-        probabilities = self._model.infer(np.stack([frames for frames, _ in batch]))
+        try:
+            probabilities = self._model.infer(np.stack([frames for frames, _ in batch]))
+        except Exception as error:  # noqa: BLE001 - told to each station that waits: none may wait for ever
+            for _, future in batch:
+                if not future.done():
+                    future.set_exception(error)
+            return
         self.windows += len(batch)
         for row, (_, future) in zip(probabilities, batch, strict=True):
             if not future.done():

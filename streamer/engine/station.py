@@ -9,15 +9,13 @@ from functools import partial
 from typing import Literal, TypeAlias
 
 from streamer.contract import Contract
-from streamer.decide.decider import Decider
 from streamer.engine.backoff import Backoff
-from streamer.engine.clock import StationClock
+from streamer.engine.listener import Listener
 from streamer.engine.scheduler import Scheduler
 from streamer.engine.watch import Watch
-from streamer.errors import GenrecastError, SourceEndedError, SourceError, SourceStalledError
-from streamer.flow import Block, Format, SourceEvent, State, Title, TrackVerdict, Verdict, Window
+from streamer.errors import SourceEndedError, SourceError, SourceFaultError, SourceStalledError
+from streamer.flow import Block, Format, SourceEvent, State, Title
 from streamer.publish.reporter import Reporter
-from streamer.signal.front_end import FrontEndStream
 from streamer.source.base import Source
 
 log = logging.getLogger(__name__)
@@ -28,11 +26,14 @@ MOVES: dict[Life, frozenset[Life]] = {
     "new": frozenset({"connecting", "stopped"}),
     "connecting": frozenset({"connected", "lost", "stopped"}),
     "connected": frozenset({"lost", "stopped"}),
-    "lost": frozenset({"retrying", "stopped"}),
+    "lost": frozenset({"retrying", "connected", "stopped"}),  # connected: a pipe that speaks again
     "retrying": frozenset({"connecting", "stopped"}),
     "stopped": frozenset(),
 }
 """Every state of a station's source and where it may go from there."""
+
+# What it takes to let go of a source: one that can't may not hold up its own next attempt.
+CLOSE_S = 5.0
 
 
 class Station:
@@ -63,16 +64,27 @@ class Station:
     ) -> None:
         self.id = id
         self.life: Life = "new"
-        self.state: State = "no-signal"
         self._open_source = open_source
-        self._contract = contract
         self._hop_s = hop_s
-        self._scheduler = scheduler
         self._reporter = reporter
-        self._lags = lags
         self._now = now
-        self._title: str | None = None
-        self._attempt()
+        self._new_listener = partial(
+            Listener,
+            contract=contract,
+            hop_s=hop_s,
+            scheduler=scheduler,
+            reporter=reporter,
+            lags=lags,
+            now=now,
+        )
+        self._listener = self._new_listener()
+        self._source: Source | None = None
+        self._connected_at: float | None = None
+
+    @property
+    def state(self) -> State:
+        """What was last said of it."""
+        return self._reporter.state
 
     async def run(self) -> SourceError | None:
         """Listen until cancelled, or until a source that may end has ended.
@@ -80,52 +92,58 @@ class Station:
         Returns:
             what ended it where trying again can't help; None for a clean end.
         """
+        pulse = asyncio.create_task(self._pulse())
         backoff: Backoff | None = None
         try:
             while True:
-                source: Source | None = None
-                try:
-                    self._attempt()
-                    self._move("connecting")
-                    source = self._open_source()
-                    await self._listen(source)
-                    self._finish_track()
-                    self._tell_no_signal()
+                error = await self._attempt()
+                source = self._source
+                if error is None:
+                    self._listener.interrupt()
                     self._move("stopped", reason="source-ended", detail="the source has come to its end")
                     return None
-                except SourceError as error:
-                    if source is not None:
-                        await source.close()
-                    self._lose(error)
-                    if error.final if source is None else not source.live:
-                        self._move("stopped", reason=error.code, detail=error.message)
-                        return error
-                    cap_s = source.retry_cap_s if source else Source.retry_cap_s
-                    backoff = backoff or Backoff(cap_s)
-                    await self._wait(backoff.failed(self._front_end.position_s))
-                finally:
-                    if source is not None:
-                        await source.close()
+                self._lose(error)
+                if error.final if source is None else not source.live:
+                    self._move("stopped", reason=error.code, detail=error.message)
+                    return error
+                await self._close()
+                backoff = backoff or Backoff(source.retry_cap_s if source else Source.retry_cap_s)
+                wait_s = backoff.failed(self._healthy_s())
+                self._move("retrying", retry_in_s=wait_s)
+                await asyncio.sleep(wait_s)
         except asyncio.CancelledError:
-            self._finish_track()
-            self._move("stopped", reason="asked", detail="the daemon was asked to end")
+            if self.life != "stopped":
+                self._listener.interrupt()
+                self._move("stopped", reason="asked", detail="the daemon was asked to end")
             raise
+        finally:
+            pulse.cancel()
+            await self._close()
 
-    def _attempt(self) -> None:
-        """Begin with nothing: a new connection has nothing to do with the one before."""
-        self._front_end = FrontEndStream(self._contract.front_end, self._hop_s)
-        self._decider = Decider(self._contract)
-        self._clock = StationClock()
+    async def _attempt(self) -> SourceError | None:
+        """Listen once; give what ended it before its end. Whatever that is, the station lives."""
+        self._listener = self._new_listener()
+        self._connected_at = None
+        self._move("connecting")
+        try:
+            self._source = self._open_source()
+            await self._listen(self._source)
+        except SourceError as error:
+            return error
+        except Exception as error:
+            log.debug("%s: unforeseen", self.id, exc_info=True)
+            said = f"a fault of genrecast's own: {type(error).__name__}: {error}"
+            return SourceFaultError(said, remedy="please report it")
+        return None
 
     async def _listen(self, source: Source) -> None:
         """Take all that the source gives until it ends."""
-        stalled = SourceStalledError(f"no audio for {source.stall_s:g} s", remedy="look at what feeds it")
+        stalled = SourceStalledError("no audio comes any more", remedy="look at what feeds it")
         # What gives nothing is given up where it can be opened again; a pipe is waited for.
         try:
             async with asyncio.timeout(None) as limit, contextlib.aclosing(source.events()) as events:
-                give_up, say_so = partial(limit.reschedule, 0), partial(self._silent_source, stalled)
-                expired = give_up if source.live else say_so
-                with Watch(source.stall_s, expired) as watch:
+                expired = partial(limit.reschedule, 0) if source.live else partial(self._stall, stalled)
+                with Watch(lambda: source.stall_s, expired) as watch:
                     async for event in events:
                         watch.kick()
                         await self._take(event)
@@ -133,82 +151,54 @@ class Station:
             raise stalled from None
         if source.live:
             raise SourceEndedError("the source has ended", remedy="it is tried again")
-        await self._judge(self._front_end.flush())
+        await self._listener.flush()
 
     async def _take(self, event: SourceEvent) -> None:
         match event:
             case Block():
-                await self._hear(event)
+                if self.life == "lost":
+                    self._move("connected", detail="it gives audio again")
+                await self._listener.hear(event)
             case Title():
-                self._retitle(event.text)
+                self._listener.retitle(event.text)
             case Format():
-                self._reformat(event)
+                if self.life == "connecting":
+                    self._connected_at = time.monotonic()
+                    self._move("connected", format=event)
+                else:
+                    self._reporter.status("format", now=self._now(), format=event)
 
-    async def _hear(self, block: Block) -> None:
-        windows = self._front_end.push(block)
-        self._clock.arrived(self._front_end.position_s, self._now())
-        await self._judge(windows)
+    def _healthy_s(self) -> float:
+        """Give the seconds for which the last attempt had a connection."""
+        return 0.0 if self._connected_at is None else time.monotonic() - self._connected_at
 
-    async def _judge(self, windows: list[Window]) -> None:
-        """Ask the model about windows, and tell what follows."""
-        loud = [window for window in windows if not self._decider.is_silent(window)]
-        answers = iter(await self._scheduler.infer([window.frames for window in loud]))
-        for window in windows:
-            probabilities = None if self._decider.is_silent(window) else next(answers)
-            verdict, track = self._decider.push(window, probabilities)
-            self._tell(verdict, window)
-            self._tell_track(track)
-
-    def _tell(self, verdict: Verdict, window: Window | None) -> None:
-        now = self._now()
-        heard = now if window is None else min(self._clock.time_of(verdict.position_s), now)
-        self.state = verdict.state
-        if window is not None:
-            self._lags((now - heard) * 1e3)
-        self._reporter.genre(
-            verdict, window, time=heard, now=now, hop_s=self._front_end.hop_s, title=self._title
-        )
-
-    def _tell_no_signal(self) -> None:
-        position_s = self._front_end.position_s
-        self._tell(Verdict("no-signal", None, 1.0, position_s, position_s, None), None)
-
-    def _tell_track(self, track: TrackVerdict | None) -> None:
-        if track is not None:
-            start, end = self._clock.time_of(track.start_s), self._clock.time_of(track.end_s)
-            self._reporter.track(track, start=start, end=end)
-
-    def _retitle(self, text: str) -> None:
-        self._tell_track(self._decider.title(text, self._front_end.position_s))
-        self._title = text or None
-        self._reporter.status("title", now=self._now(), detail=text[:200])
-
-    def _reformat(self, format: Format) -> None:
-        if self.life == "connecting":
-            self._move("connected", format=format)
-        else:
-            self._reporter.status("format", now=self._now(), format=format)
+    def _stall(self, stalled: SourceStalledError) -> None:
+        """A pipe can't be opened again: that it gives nothing is said once, and it is waited for."""
+        if self.life == "connected":
+            self._lose(stalled)
 
     def _lose(self, error: SourceError) -> None:
-        self._finish_track()
-        self._move("lost", reason=error.code, detail=error.message)
-        self._silent_source(error)
-        self._title = None
-
-    def _silent_source(self, error: GenrecastError) -> None:
-        self._tell_no_signal()
+        """Say that the source is gone; a pipe that had stalled before it broke is lost already."""
+        if self.life != "lost":
+            self._listener.interrupt()
+            self._move("lost", reason=error.code, detail=error.message)
         log.warning("%s: no signal: %s (%s)", self.id, error.message, error.code)
 
-    def _finish_track(self) -> None:
-        self._tell_track(self._decider.finish(self._front_end.position_s))
+    async def _pulse(self) -> None:
+        """Tell the complete state every hop where no window does: while connecting, lost or retrying."""
+        while True:
+            if self.state == "no-signal":
+                self._listener.tell_no_signal()
+            await asyncio.sleep(self._hop_s)
 
-    async def _wait(self, seconds: float) -> None:
-        """Wait before the next attempt; the state is told every hop all the while."""
-        self._move("retrying", retry_in_s=seconds)
-        until = time.monotonic() + seconds
-        while (left := until - time.monotonic()) > 0:
-            await asyncio.sleep(min(left, self._hop_s))
-            self._tell_no_signal()
+    async def _close(self) -> None:
+        source, self._source = self._source, None
+        if source is not None:
+            try:
+                async with asyncio.timeout(CLOSE_S):
+                    await source.close()
+            except Exception as error:  # noqa: BLE001 - whatever it is, the next attempt must come
+                log.warning("%s: did not close cleanly: %s: %s", self.id, type(error).__name__, error)
 
     def _move(
         self,
@@ -220,11 +210,10 @@ class Station:
         format: Format | None = None,
     ) -> None:
         """Go to another state of life, and tell it."""
-        if to not in MOVES[self.life]:
+        if to == "new" or to not in MOVES[self.life]:
             raise AssertionError(f"a station can't go from {self.life} to {to}")
         self.life = to
         log.info("%s: %s%s", self.id, to, f": {detail}" if detail else "")
-        if to != "new":
-            self._reporter.status(
-                to, now=self._now(), reason=reason, detail=detail, retry_in_s=retry_in_s, format=format
-            )
+        self._reporter.status(
+            to, now=self._now(), reason=reason, detail=detail, retry_in_s=retry_in_s, format=format
+        )

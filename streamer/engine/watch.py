@@ -7,19 +7,23 @@ from typing import Self
 
 
 class Watch:
-    """Calls `expired` when `kick` has not been called for `seconds`, and again each time that passes.
+    """Calls `expired` when `kick` has not been called for so long, and again each time that passes.
 
     One timer, moved only when it fires: a kick is the reading of a clock.
+
+    Args:
+        seconds: gives how long; asked anew each time, since a source may learn to be patient.
+        expired: is called.
     """
 
-    def __init__(self, seconds: float, expired: Callable[[], None]) -> None:
+    def __init__(self, seconds: Callable[[], float], expired: Callable[[], None]) -> None:
         self._seconds = seconds
         self._expired = expired
         self._loop = asyncio.get_running_loop()
 
     def __enter__(self) -> Self:
         self._last = self._loop.time()
-        self._timer = self._loop.call_later(self._seconds, self._look)
+        self._timer = self._loop.call_later(self._seconds(), self._look)
         return self
 
     def __exit__(
@@ -32,8 +36,8 @@ class Watch:
         self._last = self._loop.time()
 
     def _look(self) -> None:
-        left = self._last + self._seconds - self._loop.time()
+        left = self._last + self._seconds() - self._loop.time()
         if left <= 0:
             self._expired()
-            left = self._seconds
+            left = self._seconds()
         self._timer = self._loop.call_later(left, self._look)

@@ -73,8 +73,8 @@ def _has_external(data: memoryview, kind: str, depth: int) -> bool:
     if depth > _MAX_DEPTH:
         raise MalformedError("nested too deeply")
     if kind == "tensor":
-        # TensorProto.external_data is field 13, .data_location is 14 (1: external).
-        return any(number == 13 or (number == 14 and value == 1) for number, value in _fields(data))
+        # TensorProto.external_data is field 13, .data_location is 14 (0: here).
+        return any(number == 13 or (number == 14 and value != 0) for number, value in _fields(data))
     children = _CHILDREN[kind]
     return any(
         _has_external(_message(value), children[number], depth + 1)
@@ -89,8 +89,8 @@ def _fields(data: memoryview) -> Iterator[tuple[int, int | memoryview]]:
     while at < end:
         tag, at = _varint(data, at)
         number, wire = tag >> 3, tag & 7
-        if number == 0:
-            raise MalformedError("field number 0")
+        if number == 0 or tag >= 2**32:  # protobuf's own readers keep 32 bits and would see another field
+            raise MalformedError("field number out of range")
         if wire == _VARINT:
             value, at = _varint(data, at)
             yield number, value

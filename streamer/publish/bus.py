@@ -3,6 +3,7 @@
 import asyncio
 import ipaddress
 import logging
+import socket
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
@@ -18,6 +19,7 @@ SEND_HWM = 1000
 # Subscriptions that come together are answered together: a client with many topics, or
 # many clients after a restart, cost one replay and not one each.
 REPLAY_DELAY_S = 0.01
+REPLAY_SLICE = SEND_HWM // 2
 MAX_PREFIX = 256  # no topic of ours is longer; longer prefixes would only grow libzmq's tree
 LINGER_MS = 200  # what is still in the socket at the end gets this long to leave
 
@@ -37,11 +39,22 @@ class Bus:
     """
 
     def __init__(self, endpoint: str, *, open_to_network: bool = False) -> None:
-        port = endpoint.rpartition(":")[2]
-        if endpoint.startswith("tcp:") and port != "*" and not (port.isdecimal() and int(port) < 2**16):
+        scheme, _, address = endpoint.partition("://")
+        port = address.rpartition(":")[2]
+        if scheme not in ("tcp", "ipc") or not address:
+            raise PublishError(
+                f"bind = '{endpoint}' is no endpoint", remedy="give tcp://127.0.0.1:PORT or ipc://PATH"
+            )
+        if scheme == "ipc" and is_served(address):
+            # libzmq would take the path away from whoever serves it, without a word to either.
+            raise PublishError(
+                f"can't bind '{endpoint}': Address already in use",
+                remedy="stop whatever uses it, or give another",
+            )
+        if scheme == "tcp" and port != "*" and not (port.isdecimal() and int(port) < 2**16):
             # libzmq takes any number and listens on what is left of it in 16 bits.
             raise PublishError(
-                f"bind = '{endpoint}' names no port",
+                f"bind = '{endpoint}' names no port from 1 to 65535",
                 remedy="give tcp://HOST:PORT, such as tcp://127.0.0.1:5567",
             )
         if not open_to_network and not is_local(endpoint):
@@ -54,6 +67,7 @@ class Bus:
         self._socket.setsockopt(zmq.SNDHWM, SEND_HWM)
         self._socket.setsockopt(zmq.LINGER, LINGER_MS)
         self._socket.setsockopt(zmq.XPUB_VERBOSE, 1)
+        self._socket.setsockopt(zmq.IPV6, "[" in endpoint)
         self._socket.setsockopt(zmq.MAXMSGSIZE, MAX_PREFIX + 1)
         try:
             self._socket.bind(endpoint)
@@ -78,6 +92,8 @@ class Bus:
         name, payload = topic(message.kind, message.station), encode(message)
         if message.kind in RETAINED:
             self._last[name] = payload
+        if self._socket.closed:
+            return  # the daemon has ended; who still speaks is being cancelled
         self._socket.send_multipart((name, payload), zmq.NOBLOCK, copy=True)
         # The descriptor signals edges: a send may have swallowed one.
         if self._loop is not None:
@@ -106,20 +122,36 @@ class Bus:
 
     def _replay(self) -> None:
         prefixes, self._wanted = tuple(self._wanted), set()
-        if self._socket.closed:
-            return
-        for name, payload in self._last.items():
-            if name.startswith(prefixes):
-                self._socket.send_multipart((name, payload), zmq.NOBLOCK)
+        self._send_last([name for name in self._last if name.startswith(prefixes)])
         self._read_subscriptions()
+
+    def _send_last(self, names: list[bytes]) -> None:
+        """Send what is kept in slices that fit beneath the high-water mark, the loop's turn between them."""
+        if self._socket.closed or self._loop is None:
+            return
+        now, later = names[:REPLAY_SLICE], names[REPLAY_SLICE:]
+        for name in now:
+            self._socket.send_multipart((name, self._last[name]), zmq.NOBLOCK)
+        if later:
+            self._loop.call_later(REPLAY_DELAY_S, self._send_last, later)
+
+
+def is_served(path: str) -> bool:
+    """Say whether somebody listens on a Unix socket; one that was left behind is nobody's."""
+    with socket.socket(socket.AF_UNIX) as probe:
+        try:
+            probe.connect(path.replace("@", "\0", 1) if path.startswith("@") else path)
+        except OSError:
+            return False
+    return True
 
 
 def is_local(endpoint: str) -> bool:
     """Say whether only this machine can reach an endpoint."""
-    parts = urlsplit(endpoint)
-    if parts.scheme in ("ipc", "inproc"):
-        return True
     try:
+        parts = urlsplit(endpoint)
+        if parts.scheme == "ipc":
+            return True
         return parts.hostname == "localhost" or ipaddress.ip_address(parts.hostname or "").is_loopback
     except ValueError:
         return False

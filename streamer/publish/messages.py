@@ -172,8 +172,8 @@ RETAINED = frozenset({"genre", "track", "status", "heartbeat"})
 _ENCODER = msgspec.json.Encoder()
 
 
-def encode(message: Message) -> bytes:
-    """Give the JSON of a message. There is no NaN and no Infinity in it: msgspec writes them as null."""
+def encode(message: Message | str) -> bytes:
+    """Give the JSON of a message, or of a text in one; msgspec writes no NaN and no Infinity."""
     return _ENCODER.encode(message)
 
 

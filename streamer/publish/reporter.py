@@ -5,7 +5,7 @@ from typing import TypedDict
 
 from msgspec import UNSET, UnsetType
 
-from streamer.flow import Format, Probabilities, TrackVerdict, Verdict, Window
+from streamer.flow import Format, Probabilities, State, TrackVerdict, Verdict, Window
 from streamer.publish.bus import Bus
 from streamer.publish.messages import (
     AudioFormat,
@@ -17,11 +17,12 @@ from streamer.publish.messages import (
     StatusEvent,
     Track,
     WindowOnly,
+    encode,
     utc,
 )
 
-# A genre message must stay under 1 KiB at 14 labels: whatever a server calls its titles.
-MAX_TITLE = 200
+# A genre message must stay under 1 KiB at 14 labels, whatever a server calls its titles.
+MAX_TITLE_BYTES = 240
 
 
 class _Common(TypedDict):
@@ -52,6 +53,17 @@ class Reporter:
         self._said: Verdict | None = None
         self._since = 0.0
         self._newest = 0.0
+        self._track_end = 0.0
+
+    @property
+    def state(self) -> State:
+        """What was last said."""
+        return self._said.state if self._said else "no-signal"
+
+    def no_signal(self, *, position_s: float, now: float, hop_s: float) -> None:
+        """Tell that the station can't be heard; see `genre` for the arguments."""
+        verdict = Verdict("no-signal", None, 1.0, position_s, position_s, None)
+        self.genre(verdict, None, time=now, now=now, hop_s=hop_s, title=None)
 
     def genre(
         self,
@@ -73,8 +85,9 @@ class Reporter:
             hop_s: seconds from one window to the next, as they are now.
             title: that plays.
         """
+        lag_s = max(now - time, 0.0)
         self._newest = time = max(time, self._newest)
-        title = title[:MAX_TITLE] if title else None
+        title = shorten(title)
         since = max(time - (verdict.position_s - verdict.since_s), self._since)
         said = self._said
         if said is None or (verdict.state, verdict.genre) != (said.state, said.genre):
@@ -99,18 +112,20 @@ class Reporter:
                 level_dbfs=None if silent or window is None else round(window.level_dbfs or 0.0, 1),
                 position=round(verdict.position_s, 3),
                 gap=window.gap if window else False,
-                lag_ms=round(max(now - time, 0.0) * 1e3, 1),
+                lag_ms=round(lag_s * 1e3, 1),
                 hop=round(hop_s, 3),
                 title=title,
             )
         )
 
     def track(self, track: TrackVerdict, *, start: float, end: float) -> None:
-        """Tell the verdict of a whole track."""
+        """Tell the verdict of a whole track; it begins no sooner than the one before has ended."""
+        start, end = max(start, self._track_end), max(end, self._track_end)
+        self._track_end = end
         self._bus.send(
             Track(
                 **self._common("track", end),
-                title=track.title[:MAX_TITLE] if track.title else None,
+                title=shorten(track.title),
                 start=utc(start),
                 end=utc(end),
                 seconds=round(max(track.end_s - track.start_s, 0.0), 3),
@@ -138,7 +153,7 @@ class Reporter:
                 **self._common("status", now),
                 event=event,
                 reason=reason,
-                detail=detail,
+                detail=printable(detail),
                 retry_in=None if retry_in_s is None else round(retry_in_s, 3),
                 format=None
                 if format is None
@@ -161,9 +176,25 @@ class Reporter:
     def _common(self, kind: str, time: float) -> _Common:
         seq = self._seq[kind]
         self._seq[kind] += 1
-        return {"station": self._station, "seq": seq, "boot": self._boot, "time": utc(time)}
+        self._newest = max(time, self._newest)
+        return {"station": self._station, "seq": seq, "boot": self._boot, "time": utc(self._newest)}
 
     def _named(self, probabilities: Probabilities | None) -> dict[str, float] | UnsetType:
         if probabilities is None:
             return UNSET
         return {name: round(float(p), 4) for name, p in zip(self._labels, probabilities, strict=True)}
+
+
+def shorten(title: str | None) -> str | None:
+    """Cut a title to what takes `MAX_TITLE_BYTES` as JSON; None where there is none."""
+    if not title:
+        return None
+    title = printable(title)
+    while len(encode(title)) > MAX_TITLE_BYTES:
+        title = title[: len(title) * 3 // 4]
+    return title
+
+
+def printable(text: str) -> str:
+    """Give text that UTF-8 can hold: file names may be any bytes."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")

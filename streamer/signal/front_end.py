@@ -33,7 +33,7 @@ class FrontEndStream:
         self._windows = WindowStream(front_end, max(1, round(hop_s / front_end.frame_s)))
         self._elapsed = Fraction(0)  # seconds of the source so far, lost ones included
         self._start = 0  # index of the first sample of frame 0 since the last gap
-        self._frames = 0  # frames since the last gap
+        self._frames = self._pushed = 0  # frames and samples since the last gap
         self._held: list[MultiSamples] = []  # of one rate and channel count, not yet looked at
         self._held_rate, self._held_samples = front_end.sample_rate, 0
         self._due_s = 0.0  # seconds of audio that complete the next window, as of the last look
@@ -53,12 +53,16 @@ class FrontEndStream:
         windows = []
         if self._held and (block.lost or not self._continues(block)):
             windows += self._look()
+        if block.rate != self._held_rate and not block.lost:
+            windows += self._push(self._conform.flush())
+            # Each resampler rounds its end to a whole sample: the count is set right again.
+            self._start += round(self._elapsed * self._front.sample_rate) - (self._start + self._pushed)
         if block.lost:
             windows += self._push(self._conform.flush())
             self._mel.reset()
             self._elapsed += Fraction(block.lost, block.rate)
             self._windows.gap(round(Fraction(block.lost * self._front.sample_rate, block.rate)))
-            self._start, self._frames = round(self._elapsed * self._front.sample_rate), 0
+            self._start, self._frames, self._pushed = round(self._elapsed * self._front.sample_rate), 0, 0
         self._elapsed += Fraction(len(block.samples), block.rate)
         self._held.append(block.samples)
         self._held_rate = block.rate
@@ -88,6 +92,7 @@ class FrontEndStream:
         return windows
 
     def _push(self, samples: Samples) -> list[Window]:
+        self._pushed += len(samples)
         frames, powers = self._mel.push(samples)
         self._frames += len(frames)
         return self._windows.push(frames, powers, self._end())

@@ -7,7 +7,6 @@ event loop and gives way at every event, so that one source never holds up anoth
 
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator
-from typing import ClassVar
 
 from streamer.flow import SourceEvent
 
@@ -15,13 +14,13 @@ from streamer.flow import SourceEvent
 class Source(ABC):
     """One attempt at listening: made, iterated once, closed. A retry makes a new one."""
 
-    live: ClassVar[bool] = True
+    live: bool = True
     """True when audio comes at its own pace and an end is trouble; False for files and pipes."""
 
-    stall_s: ClassVar[float] = 20.0
+    stall_s: float = 20.0
     """Seconds without an event after which the engine gives the source up."""
 
-    retry_cap_s: ClassVar[float] = 60.0
+    retry_cap_s: float = 60.0
     """Longest wait before another attempt: a server in trouble is not to be hammered."""
 
     @abstractmethod

@@ -50,10 +50,18 @@ class BlockBuilder:
         self._format: Format | None = None
         self._planes: list[list[Any]] = []
         self._values = 0
+        self._lost = 0
+        self._last_samples = 0
+
+    def lose(self) -> Iterator[SourceEvent]:
+        """Take note that a packet could not be decoded: as many samples are lost as the one before had."""
+        yield from self.take()
+        self._lost += self._last_samples
 
     def add(self, frame: AudioFrame) -> Iterator[SourceEvent]:
         """Take a frame; give what must be given before the next one."""
         n, channels = frame.samples, frame.layout.nb_channels
+        self._last_samples = n
         sample_format = frame.format.name
         key = (sample_format, frame.sample_rate, channels)
         if key != self._key:
@@ -73,12 +81,13 @@ class BlockBuilder:
             return
         sample_format, rate, channels = self._key
         planes, self._planes, self._values = self._planes, [], 0
+        lost, self._lost = self._lost, 0
         if sample_format.endswith("p"):  # planes stay planes: (n, channels) is a transposed view of them
             rows = [np.concatenate([frame[channel] for frame in planes]) for channel in range(channels)]
             numbers = np.stack(rows).T if channels > 1 else rows[0][:, None]
         else:
             numbers = np.concatenate([frame[0] for frame in planes]).reshape(-1, channels)
-        yield Block(to_float32(numbers), rate)
+        yield Block(to_float32(numbers), rate, lost)
 
     def _change(self, rate: int, channels: int) -> Iterator[Format]:
         if not 0 < rate <= MAX_RATE or not 0 < channels <= MAX_CHANNELS:
@@ -147,6 +156,7 @@ class PacketDecoder:
             self._bad_in_a_row += 1
             if self._bad_in_a_row > MAX_BAD_PACKETS:
                 raise broken(self._name, self.frames) from error
+            yield from self._builder.lose()
             return
         for frame in frames:
             if frame.samples:

@@ -65,7 +65,7 @@ def read_file(path: Path, *, slice_s: float = SLICE_S) -> Generator[SourceEvent,
     """
     name = path.name or str(path)
     with _open_regular(path, name) as file:
-        head = file.read(TEXT_BYTES)
+        head = _read_head(file, name)
         if not head:
             raise EmptyAudioError(f"{name}: an empty file", remedy="give a file with audio in it", final=True)
         if looks_like_text(head):
@@ -73,6 +73,15 @@ def read_file(path: Path, *, slice_s: float = SLICE_S) -> Generator[SourceEvent,
         file.seek(0)
         with _open_container(file, name) as container:
             yield from _read_container(container, name, slice_s)
+
+
+def _read_head(file: io.BufferedReader, name: str) -> bytes:
+    try:
+        return file.read(TEXT_BYTES)
+    except OSError as error:
+        raise BrokenAudioError(
+            f"{name}: can't be read: {error.strerror}", remedy="check the disk", final=True
+        ) from error
 
 
 def _read_container(container: InputContainer, name: str, slice_s: float) -> Iterator[SourceEvent]:
@@ -95,8 +104,8 @@ def _read_container(container: InputContainer, name: str, slice_s: float) -> Ite
     )
     try:
         yield from decoder.decode(container.demux(stream))
-    except av.error.FFmpegError as error:
-        if decoder.frames:
+    except (av.error.FFmpegError, OSError) as error:
+        if decoder.frames or not isinstance(error, av.error.FFmpegError):
             raise BrokenAudioError(
                 f"{name}: can't be read beyond some point: {error.strerror}",
                 remedy="copy the file again or mend it",

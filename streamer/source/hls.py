@@ -23,6 +23,7 @@ from streamer.source.segment import SegmentDecoder, demux
 
 START_SEGMENTS = 3  # from the end, where RFC 8216 (6.3.3) says that live listening begins
 MAX_INIT = 1024 * 1024
+MIN_RELOAD_S = 1.0  # whatever the playlist says: a server is not to be hammered
 FETCH_S = 15.0  # for a playlist or a segment, to its end
 MAX_FAILURES = 3  # in a row; then the station is gone, not slow
 
@@ -94,7 +95,7 @@ class HlsStream:
             if playlist.ended:
                 raise SourceEndedError(f"{self._name}: the playlist has ended", remedy="start it again later")
             # RFC 8216 (6.3.4): wait one target duration after news, half of one without.
-            await asyncio.sleep(follower.target_s if segments else follower.target_s / 2)
+            await asyncio.sleep(max(follower.target_s if segments else follower.target_s / 2, MIN_RELOAD_S))
             text = await self._reload() or text
 
     async def _segment(self, segment: Segment) -> AsyncGenerator[SourceEvent, None]:

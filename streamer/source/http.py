@@ -11,6 +11,7 @@ import functools
 import re
 import socket
 import ssl
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from urllib.parse import SplitResult, quote, unquote, urljoin, urlsplit
 
@@ -151,7 +152,8 @@ async def connect(host: str, port: int, *, tls: bool) -> tuple[asyncio.StreamRea
     Raises:
         OSError: the name is unknown (`socket.gaierror`), or no address answered.
     """
-    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    ask = functools.partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
+    found = await asyncio.get_running_loop().run_in_executor(_RESOLVERS, ask)
     addresses = list(dict.fromkeys(str(sockaddr[0]) for *_, sockaddr in found))
     for address in addresses:
         last = address == addresses[-1]
@@ -280,6 +282,8 @@ async def _head(connection: h11.Connection, reader: asyncio.StreamReader) -> h11
         start += data
     if start.startswith(b"ICY "):
         start = b"HTTP/1.0 " + start[4:]
+    if not start:
+        raise ConnectionResetError("the server closed the connection without an answer")
     connection.receive_data(start)
     while True:
         event = connection.next_event()
@@ -336,6 +340,11 @@ def _authorization(parts: SplitResult) -> str | None:
 def _same_host(one: SplitResult, two: SplitResult) -> bool:
     """True where a password that was given for one may be sent to the other."""
     return (one.scheme, one.hostname, one.port) == (two.scheme, two.hostname, two.port)
+
+
+# Of its own: a name server that does not answer holds a thread for half a minute, and the
+# loop's executor is what files are read in.
+_RESOLVERS = ThreadPoolExecutor(32, "resolver")
 
 
 @functools.cache

@@ -14,8 +14,9 @@ from streamer.source.icy import IcyReader, parse_metaint
 from streamer.source.pace import Pacer
 from streamer.source.playlist import MAX_DEPTH, MAX_PLAYLIST, parse_playlist, playlist_kind
 
+HLS_STALL_S = 45.0  # segments last up to 10 s, come late and are given up after 15: HLS watches itself
 PLAYLIST_S = 10.0  # to read a playlist to its end
-MAX_TRIES = 4  # of a playlist's entries; the engine comes back anyway
+MAX_TRIES = 4  # of entries of playlists, nested ones included; the engine comes back anyway
 
 
 class RadioSource(Source):
@@ -33,6 +34,7 @@ class RadioSource(Source):
         check_url(url)
         self._url, self._charset = url, charset
         self._responses: list[HttpResponse] = []
+        self._tries = MAX_TRIES
 
     async def events(self) -> AsyncGenerator[SourceEvent, None]:
         """Give events until the station fails or ends; it never just stops."""
@@ -67,6 +69,7 @@ class RadioSource(Source):
             if response in self._responses:
                 self._responses.remove(response)
         if playlist_kind(body) == "hls":
+            self.stall_s = HLS_STALL_S
             async with aclosing(HlsStream(response.url, body).events()) as events:
                 async for event in events:
                     yield event
@@ -85,7 +88,10 @@ class RadioSource(Source):
         self, addresses: list[str], depth: int
     ) -> AsyncGenerator[SourceEvent, None]:
         failure: SourceError | None = None
-        for address in addresses[:MAX_TRIES]:
+        for address in addresses:
+            if self._tries == 0:
+                break
+            self._tries -= 1
             answered = False
             try:
                 async with aclosing(self._follow(address, depth)) as events:
@@ -96,8 +102,10 @@ class RadioSource(Source):
                 if answered:
                     raise
                 failure = failure or error
-        assert failure is not None
-        raise failure
+        raise failure or SourceHttpError(
+            f"{redact(self._url)}: none of the first {MAX_TRIES} streams of its playlists answers",
+            remedy="give the address of the stream itself",
+        )
 
     async def _stream(self, response: HttpResponse, head: bytes) -> AsyncGenerator[SourceEvent, None]:
         """Decode an endless stream, titles parted from audio."""

@@ -48,6 +48,7 @@ class SoundcardSource(Source):
     """
 
     live = True
+    retry_cap_s = 5.0  # asking costs nobody else anything, and a card that is plugged in is wanted soon
     stall_s = 2 * OPEN_S  # it watches itself more closely than this
 
     def __init__(self, device: str = "", *, channel: int | None = None, rate: int | None = None) -> None:

@@ -52,13 +52,15 @@ class StdinSource(Source):
     async def events(self) -> AsyncGenerator[SourceEvent, None]:
         """Give blocks as they come, until the input ends."""
         reader = self._reader
+        self._open()
         yield Format(f"pcm_{reader.pcm_format}", reader.rate, reader.channels)
         async for data in self._bytes():
             block = reader.feed(data)
             if block is not None:
                 yield block
 
-    async def _bytes(self) -> AsyncGenerator[bytes, None]:
+    def _open(self) -> None:
+        """Take standard input, where it is something that audio can come from."""
         try:
             file = os.dup(sys.stdin.fileno())  # what is closed at the end is ours
         except (AttributeError, OSError, ValueError) as error:
@@ -74,7 +76,10 @@ class StdinSource(Source):
                 remedy="pipe raw PCM in, such as: arecord -f cd -t raw | genrecast run --source stdin:",
                 final=True,
             )
-        mode = os.fstat(file).st_mode
+
+    async def _bytes(self) -> AsyncGenerator[bytes, None]:
+        assert self._pipe is not None
+        mode = os.fstat(self._pipe.fileno()).st_mode
         if stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode):
             stream = asyncio.StreamReader(limit=READ_BYTES)
             protocol = asyncio.StreamReaderProtocol(stream)

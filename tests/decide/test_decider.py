@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from streamer.decide.decider import Decider
 from streamer.decide.smooth import Smoother
+from streamer.decide.state import Answer, StateKeeper
 from streamer.flow import Verdict, Window
 from tests.tiny_model import LABELS, contract
 
@@ -137,6 +138,39 @@ def test_smoothed_probabilities_stay_probabilities(rows):
 
     assert smoothed.sum() == pytest.approx(1.0, abs=1e-5)
     assert (smoothed >= 0).all()
+
+
+def test_first_title_begins_smoothing_anew_too():
+    decider = Decider(contract())
+    for i in range(10):
+        decider.push(window(3.0 + i), JAZZ)
+    decider.title("one", 12.0)
+    verdict = [decider.push(window(13.0 + i), METAL)[0] for i in range(3)][-1]
+
+    assert verdict.probabilities is not None
+    assert verdict.probabilities[1] == pytest.approx(float(METAL[1]), abs=1e-6)
+
+
+def test_what_was_before_a_long_gap_is_forgotten():
+    decider = Decider(contract())
+    for i in range(10):
+        decider.push(window(3.0 + i), JAZZ)
+    verdict, _ = decider.push(window(3600.0), SPEECH)
+
+    assert (verdict.state, verdict.since_s) == ("speech", 3600.0)
+    np.testing.assert_allclose(verdict.probabilities, SPEECH, atol=1e-6)
+
+
+def test_rivals_that_take_turns_end_an_answer_that_nothing_leads_to():
+    keeper = StateKeeper(2.0)
+    keeper.push(Answer("music", "jazz"), 0.0)
+    answers = [
+        keeper.push(Answer("music", "rock" if i // 3 % 2 else "metal"), 0.5 + i * 0.5)[0] for i in range(40)
+    ]
+
+    assert answers[10] == Answer("music", "jazz")
+    assert Answer("unsure") in answers
+    assert Answer("music", "jazz") not in answers[25:]
 
 
 def test_titled_track_is_judged_by_the_windows_inside_it():

@@ -70,6 +70,11 @@ class Told:
     def of(self, kind: str) -> list[dict[str, Any]]:
         return [message for message in self.messages if message["kind"] == kind]
 
+    def states(self) -> list[str]:
+        """What was said, repetitions left out."""
+        states = [message["state"] for message in self.of("genre")]
+        return [state for i, state in enumerate(states) if i == 0 or state != states[i - 1]]
+
     def events(self) -> list[str]:
         return [message["event"] for message in self.of("status")]
 
@@ -77,7 +82,13 @@ class Told:
 MODEL = Model(model_bytes(), name="tiny.onnx", provider="cpu")
 
 
-async def live(told: Told, *sources: Source | Exception, until: Callable[[Told], bool] | None = None) -> Any:
+async def live(
+    told: Told,
+    *sources: Source | Exception,
+    until: Callable[[Told], bool] | None = None,
+    model: Any = None,
+    hop_s: float = 1.0,
+) -> Any:
     """Run a station over these attempts, until a condition holds or it ends by itself."""
     attempts = iter(sources)
 
@@ -91,8 +102,8 @@ async def live(told: Told, *sources: Source | Exception, until: Callable[[Told],
         "a",
         open_source=open_source,
         contract=MODEL.contract,
-        hop_s=1.0,
-        scheduler=Scheduler(MODEL),
+        hop_s=hop_s,
+        scheduler=Scheduler(model or MODEL),
         reporter=Reporter(told, "a", "b00t", LABELS),  # type: ignore[arg-type]
     )
     task = asyncio.create_task(station.run())
@@ -118,7 +129,7 @@ def test_file_is_heard_to_its_end():
 
     assert told.events() == ["connecting", "connected", "stopped"]
     genres = told.of("genre")
-    assert [round(m["position"]) for m in genres] == [3, 4, 5, 6, 6]
+    assert [round(m["position"]) for m in genres if m["state"] != "no-signal"] == [3, 4, 5, 6]
     assert genres[-1]["state"] == "no-signal"
     assert source.closed
 
@@ -140,9 +151,9 @@ def test_lost_source_is_no_signal_and_comes_back():
     ]
     lost = told.of("status")[2]
     assert (lost["reason"], lost["detail"]) == ("source-connection", "reset by peer")
-    states = [m["state"] for m in told.of("genre")]
-    assert "no-signal" in states
-    assert states[-1] != "no-signal"
+    states = told.states()
+    assert (states[0], states[2], states[-1]) == ("no-signal", "no-signal", "no-signal")
+    assert len(states) == 5, states
     assert sources[0].closed
 
 
@@ -173,13 +184,17 @@ def test_silent_pipe_is_no_signal_and_still_waited_for():
             await asyncio.sleep(0.2)
             yield block(2.0)
 
-    asyncio.run(live(told, Slow(live=False, stall_s=0.05)))
+    def note(told: Told) -> bool:
+        if "lost" in told.events():
+            lost.set()
+        return False
 
-    states = [m["state"] for m in told.of("genre")]
-    first_out = states.index("no-signal")
-    assert states[first_out - 1] != "no-signal"
-    assert any(state != "no-signal" for state in states[first_out:])
-    assert told.events() == ["connecting", "connected", "stopped"]
+    lost = asyncio.Event()
+    asyncio.run(live(told, Slow(live=False, stall_s=0.05), until=note))
+
+    assert [state == "no-signal" for state in told.states()] == [True, False, True, False, True]
+    assert told.events() == ["connecting", "connected", "lost", "connected", "stopped"]
+    assert told.of("status")[2]["reason"] == "source-stalled"
 
 
 def test_what_can_not_be_mended_ends_the_station():
@@ -188,6 +203,52 @@ def test_what_can_not_be_mended_ends_the_station():
 
     assert asyncio.run(live(told, Script(error, live=False))) is error
     assert told.events() == ["connecting", "lost", "stopped"]
+
+
+@pytest.mark.parametrize("fault", [OSError(24, "Too many open files"), ValueError("x"), RuntimeError()])
+def test_what_nobody_foresaw_is_told_and_lived_with(fault):
+    told = Told()
+
+    asyncio.run(live(told, Script(FORMAT, *[block()] * 4, fault), until=lambda t: "retrying" in t.events()))
+
+    lost = told.of("status")[2]
+    assert (lost["event"], lost["reason"]) == ("lost", "internal")
+    assert type(fault).__name__ in lost["detail"]
+
+
+def test_model_that_fails_is_told_and_nobody_waits_for_ever():
+    class Broken:
+        def infer(self, frames: np.ndarray) -> np.ndarray:
+            raise RuntimeError("no memory")
+
+    told = Told()
+    source = Script(FORMAT, *[block()] * 4, None)
+
+    asyncio.run(live(told, source, until=lambda t: "retrying" in t.events(), model=Broken()))
+
+    assert "no memory" in told.of("status")[2]["detail"]
+
+
+def test_state_is_complete_while_a_source_connects():
+    told = Told()
+
+    asyncio.run(live(told, Script(None), until=lambda t: len(t.of("genre")) == 3, hop_s=0.01))
+
+    assert {m["state"] for m in told.of("genre")} == {"no-signal"}
+    assert told.events() == ["connecting", "stopped"]
+
+
+def test_source_that_does_not_close_loses_no_message(monkeypatch):
+    class Stuck(Script):
+        async def close(self) -> None:
+            await asyncio.Event().wait()
+
+    told = Told()
+
+    monkeypatch.setattr("streamer.engine.station.CLOSE_S", 0.01)
+    asyncio.run(live(told, Stuck(FORMAT, block(), None), until=lambda t: "connected" in t.events()))
+
+    assert told.events() == ["connecting", "connected", "stopped"]
 
 
 def test_live_source_is_tried_again_even_when_it_looks_hopeless():
@@ -207,7 +268,7 @@ def test_title_is_told_and_ends_a_track():
 
     tracks = told.of("track")
     assert [(t["title"], round(t["seconds"])) for t in tracks] == [("A - One", 5), ("B - Two", 5)]
-    assert told.of("genre")[0]["title"] == "A - One"
+    assert next(m for m in told.of("genre") if m["state"] != "no-signal")["title"] == "A - One"
     assert [m["detail"] for m in told.of("status") if m["event"] == "title"] == ["A - One", "B - Two"]
 
 
@@ -235,7 +296,7 @@ def test_silence_is_told_with_its_level():
 
     asyncio.run(live(told, Script(FORMAT, block(4.0, level=0.0), live=False)))
 
-    first = told.of("genre")[0]
+    first = next(m for m in told.of("genre") if m["state"] != "no-signal")
     assert (first["state"], first["level_dbfs"], first["window"]) == ("silence", None, None)
     assert "probabilities" not in first
 
@@ -305,7 +366,32 @@ def test_backoff_doubles_to_its_cap_and_recovers():
 
 def test_clock_dates_a_burst_backwards():
     clock = StationClock()
-    clock.arrived(4.0, 1000.0)
+    for i in range(1, 17):
+        clock.arrived(float(i), 1000.0 + i * 0.001)
 
-    assert clock.time_of(3.0) == 999.0
-    assert clock.time_of(4.0) == 1000.0
+    assert clock.time_of(16.0) == pytest.approx(1000.016)
+    assert clock.time_of(3.0) == pytest.approx(987.016)
+
+
+def test_clock_shows_a_backlog_as_lag():
+    clock = StationClock()
+    for i in range(100):
+        clock.arrived(float(i), 1000.0 + i * 1.1)  # a daemon that keeps up with ten seconds in eleven
+
+    assert 1000.0 + 99 * 1.1 - clock.time_of(99.0) > 8.0
+
+
+def test_clock_forgets_a_delay_that_stays():
+    clock = StationClock()
+    for i in range(600):
+        clock.arrived(float(i), 1000.0 + i + (2.0 if i > 50 else 0.0))
+
+    assert 1000.0 + 599 + 2.0 - clock.time_of(599.0) < 0.01
+
+
+def test_clock_follows_when_the_wall_clock_is_set():
+    clock = StationClock()
+    clock.arrived(1.0, 1000.0)
+    clock.arrived(2.0, 4601.0)
+
+    assert clock.time_of(2.0) == 4601.0

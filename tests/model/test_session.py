@@ -151,6 +151,26 @@ def test_external_data_is_refused_before_it_is_opened(tmp_path, monkeypatch):
     assert "external data" in error.message
 
 
+def test_external_data_is_found_behind_an_overlong_tag():
+    """Readers of protobuf keep 32 bits of a tag: field 13 plus 2**29 is field 13 to them."""
+    tag = (13 << 3 | 2) + 2**32
+    varint = b""
+    while tag:
+        varint += bytes([tag & 0x7F | (0x80 if tag > 0x7F else 0)])
+        tag >>= 7
+    graph = b"\x2a" + bytes([len(varint) + 1]) + varint + b"\x00"  # an initializer with that field, empty
+
+    with pytest.raises(MalformedError):
+        scan(b"\x3a" + bytes([len(graph)]) + graph)
+
+
+def test_graph_for_one_window_alone_is_refused():
+    single = model()
+    single.graph.input[0].type.tensor_type.shape.dim[0].dim_value = 1
+
+    assert "(batch," in refusal(single.SerializeToString()).message
+
+
 def test_external_data_in_a_nested_graph_is_found():
     inner = onnx.helper.make_tensor("hidden", onnx.TensorProto.FLOAT, [1], [0.0])
     inner.data_location = onnx.TensorProto.EXTERNAL

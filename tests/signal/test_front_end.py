@@ -109,13 +109,39 @@ def test_positions_are_exact_after_a_month(rate):
     assert stream.position_s == pytest.approx((6 * rate + month) / rate, abs=1e-6)
 
 
-def test_ten_thousand_rate_changes_do_not_drift():
+def test_thousands_of_rate_changes_do_not_drift():
     stream = FrontEndStream(FRONT_END, 1.0)
-    for _ in range(5_000):
-        stream.push(Block(np.zeros((441, 1), np.float32), 44_100))
-        stream.push(Block(np.zeros((480, 1), np.float32), 48_000))
+    for _ in range(1_500):  # no number of samples at 16 kHz is whole for these
+        stream.push(Block(np.zeros((4447, 1), np.float32), 44_100))
+        stream.push(Block(np.zeros((4801, 1), np.float32), 48_000))
+        last = stream.push(Block(np.zeros((2221, 1), np.float32), 22_050))
+    got = stream.push(Block(np.zeros((22_050, 1), np.float32), 22_050))
 
-    assert stream.position_s == 100.0
+    heard_s = stream.position_s
+    assert heard_s == pytest.approx(1_500 * (4447 / 44_100 + 4801 / 48_000 + 2221 / 22_050) + 1.0)
+    behind_s = heard_s - ((got or last)[-1].end / 16_000)
+    assert 0 <= behind_s < 1.1
+
+
+def test_mixed_rates_channels_and_gaps_are_the_same_however_they_are_cut():
+    rng = np.random.default_rng(3)
+    for _ in range(20):
+        parts = []
+        for seed in range(6):
+            rate, channels = int(rng.choice(RATES)), int(rng.choice([1, 2, 3]))
+            lost = int(rng.choice([0, 0, 0, 500, 90_000]))
+            parts.append(Block(sound(rng.uniform(0.2, 3.0), rate, channels, seed), rate, lost))
+        whole, cut = FrontEndStream(FRONT_END, 0.5), FrontEndStream(FRONT_END, 0.5)
+        one, other = [], []
+        for part in parts:
+            one += whole.push(part)
+            at = 0
+            while at < len(part.samples):
+                n = int(rng.integers(1, 20_000))
+                other += cut.push(Block(part.samples[at : at + n], part.rate, 0 if at else part.lost))
+                at += n
+
+        assert_same(one + whole.flush(), other + cut.flush(), 1e-6)
 
 
 def test_windows_come_every_hop():
