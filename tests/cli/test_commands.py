@@ -224,3 +224,55 @@ def test_doctor_fails_on_a_broken_model(genrecast, tmp_path):
 
     assert done.returncode == 1
     assert "broken.onnx" in done.stdout
+
+
+def test_lines_come_while_listen_runs(tiny, tmp_path):
+    path, endpoint = write(tmp_path / "a.wav", sound(30), codec="pcm_s16le"), free_endpoint()
+    listener = subprocess.Popen(
+        [sys.executable, "-m", "streamer.cli", "listen", "--connect", endpoint],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    running = subprocess.Popen(
+        daemon_command(tiny, "--bind", endpoint, "--source", f"file:{path}?pace=live"),
+        stderr=subprocess.DEVNULL,
+    )
+    assert listener.stdout is not None
+
+    first = listener.stdout.readline()
+    listener.terminate()
+    status = listener.wait(10)
+    listener.stdout.close()
+    running.terminate()
+    running.wait(10)
+
+    assert "live" in first
+    assert status == 0
+
+
+def test_demo_that_is_ended_leaves_no_daemon():
+    demo = subprocess.Popen(
+        [sys.executable, "-m", "streamer.cli", "demo"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert demo.stdout is not None
+    while "  demo  " not in (line := demo.stdout.readline()):
+        assert line, "the demo ended"
+    children = Path(f"/proc/{demo.pid}/task/{demo.pid}/children").read_text().split()
+
+    demo.terminate()
+    _, errors = demo.communicate(timeout=20)
+
+    assert children
+    assert not any(Path(f"/proc/{child}").exists() for child in children)
+    assert demo.returncode == 0
+    assert errors == ""
+
+
+def test_an_empty_argument_is_no_default(genrecast, tiny):
+    """An unset variable in a script must not listen to the microphone, or read the working folder."""
+    assert genrecast("run", "--model", tiny, "--source", "").returncode == 3
+    assert genrecast("run", "--model", tiny, "--source", "stdin:", "--station", "").returncode == 3
+    assert genrecast("classify", "--model", tiny, "").returncode == 7

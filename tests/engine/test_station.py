@@ -181,7 +181,7 @@ def test_silent_pipe_is_no_signal_and_still_waited_for():
         async def events(self) -> AsyncGenerator[SourceEvent, None]:
             yield FORMAT
             yield block(4.0)
-            await asyncio.sleep(0.2)
+            await lost.wait()
             yield block(2.0)
 
     def note(told: Told) -> bool:
