@@ -1,7 +1,7 @@
 """What flows through the rooms: events of a source, windows, verdicts. Data only, no behaviour.
 
 Shapes and units are stated once, here. Sample indices are the only clock inside;
-wall time is attached once, in `engine.station`, and is in seconds since the epoch (UTC).
+wall time is attached once, in `engine.clock`, and is in seconds since the epoch (UTC).
 """
 
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ State: TypeAlias = Literal["music", "speech", "noise", "silence", "unsure", "no-
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """What a source says it sends; a new one when it changes on the way."""
+    """What a source says it sends; a new one when it changes on the way. Rate in Hz, bitrate in bit/s."""
 
     codec: str
     rate: int
@@ -112,7 +112,6 @@ class TrackVerdict:
     Attributes:
         title: as the source named it; None for a run of one genre without titles.
         start_s, end_s: positions since the source opened.
-        state: the state that held for most of it.
         genre: most probable music label over its music windows; None without music.
         confidence: mean probability of that label.
         probabilities: mean over its music windows; None without music.

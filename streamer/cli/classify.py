@@ -23,11 +23,11 @@ MEDIA_SUFFIXES = frozenset(
 
 
 @click.command("classify")
-@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="PATH...")
+@click.argument("paths", nargs=-1, required=True, metavar="PATH...")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line, also on a terminal.")
 @click.option("--segments", is_flag=True, help="Tell every three seconds too.")
 @click.option("--model", "model_path", type=click.Path(path_type=Path), help="A genrecast model file.")
-def command(paths: tuple[Path, ...], as_json: bool, segments: bool, model_path: Path | None) -> None:
+def command(paths: tuple[str, ...], as_json: bool, segments: bool, model_path: Path | None) -> None:
     """Say what whole files are, as fast as possible; a folder means all media in it.
 
     A file that can't be judged gives an object with 'error' and a non-zero exit status
@@ -36,14 +36,14 @@ def command(paths: tuple[Path, ...], as_json: bool, segments: bool, model_path: 
     from streamer.engine.classify import classify_file
     from streamer.model.session import Model
 
+    if "" in paths:
+        raise click.UsageError("an empty PATH; '.' is the working folder")
     model = Model.load(model_path)
     as_json = as_json or not sys.stdout.isatty()
     status = 0
-    for path in _expand(paths):
+    for path in _expand([Path(path) for path in paths]):
         try:
-            if path == Path() and "" in sys.argv:
-                raise SourceNotFoundError("an empty path", remedy="name a file; '.' is the working folder")
-            if path.is_dir():
+            if os.path.isdir(path):  # noqa: PTH112 - Path.is_dir raises where a name is too long
                 raise SourceNotFoundError(f"{path}: no media file in this folder", remedy="name the files")
             row = _row(path, classify_file(path, model), model.contract, segments=segments)
         except GenrecastError as error:
@@ -53,11 +53,11 @@ def command(paths: tuple[Path, ...], as_json: bool, segments: bool, model_path: 
     sys.exit(status)
 
 
-def _expand(paths: tuple[Path, ...]) -> list[Path]:
+def _expand(paths: list[Path]) -> list[Path]:
     """Replace folders by the media files in and below them; a folder without any stays."""
     files = []
     for path in paths:
-        inside = path.rglob("*") if path.is_dir() else ()
+        inside = path.rglob("*") if os.path.isdir(path) else ()  # noqa: PTH112
         media = sorted(p for p in inside if p.suffix.lower() in MEDIA_SUFFIXES and p.is_file())
         files += media or [path]
     return files

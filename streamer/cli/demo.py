@@ -21,17 +21,19 @@ def command(model: str | None) -> None:
     The programme is made by our own code and served as an MP3 stream on loopback;
     what is said about it is said by the model.
     """
-    # However it is ended, the daemon that it started ends too.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         asyncio.run(_demo(["--model", model] if model else []))
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, asyncio.CancelledError):
         click.echo()
 
 
 async def _demo(options: list[str]) -> None:
     from streamer.demo.serve import DemoRadio
 
+    # However it is ended, the daemon that it started ends too.
+    this = asyncio.current_task()
+    assert this is not None
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, this.cancel)
     click.echo("making a minute of radio ...")
     async with DemoRadio() as radio:
         with tempfile.TemporaryDirectory(prefix="genrecast-") as folder:

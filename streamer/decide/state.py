@@ -49,8 +49,7 @@ class Labels:
     def confidence(self, said: Answer, probabilities: Probabilities | None) -> float:
         """Give the probability of what is said; of the leading genre where that is `unsure`.
 
-        Silence is measured and not guessed: 1.0, as is whatever is still said in the
-        first silent window.
+        Silence has no probabilities: it is measured and not guessed, 1.0.
         """
         if probabilities is None:
             return 1.0

@@ -116,8 +116,13 @@ class DemoRadio:
         at = bisect.bisect_left(self._packets, self._position_s() - BURST_S, key=lambda p: p.start_s)
         while at < len(self._packets):
             until = bisect.bisect_left(self._packets, self._position_s(), lo=at, key=lambda p: p.start_s)
-            for packet in self._packets[at:until]:
-                writer.write(mixer.mix(packet.data, self._title(packet.start_s)) if mixer else packet.data)
+            data = b"".join(
+                mixer.mix(packet.data, self._title(packet.start_s)) if mixer else packet.data
+                for packet in self._packets[at:until]
+            )
+            if writer.is_closing():
+                return  # the client has gone; asyncio would log each write to it
+            writer.write(data)
             await writer.drain()
             at = until
             await asyncio.sleep(TICK_S)

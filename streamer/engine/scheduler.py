@@ -26,7 +26,11 @@ class Scheduler:
         self.windows = 0
 
     async def infer(self, windows: Sequence[Frames]) -> list[Probabilities]:
-        """Take windows of (n_frames, n_mels); give the (n_labels,) probabilities of each."""
+        """Take windows of (n_frames, n_mels); give the (n_labels,) probabilities of each.
+
+        Raises:
+            Exception: whatever ONNX Runtime raised; every station that waits for the batch gets it.
+        """
         loop = asyncio.get_running_loop()
         futures = []
         for frames in windows:

@@ -137,7 +137,7 @@ class Heartbeat(Message, frozen=True, kw_only=True):
 
     Attributes:
         stations: how many stations are in each state.
-        cpu: share of one core since the heartbeat before, children included.
+        cpu: share of one core since the heartbeat before, of this process.
         rss_mb: resident memory in MiB.
         windows: windows done since the start.
         dropped: windows that were due and not done since the start.

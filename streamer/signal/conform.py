@@ -6,7 +6,7 @@ import soxr
 from streamer.flow import MultiSamples, Samples
 
 # The model looks no higher than f_max, well below the new Nyquist frequency; "MQ" keeps
-# the band below it clean to -96 dB at half of the cost of "HQ" (bench/window.py).
+# the band below it clean to -96 dB at half of the cost of "HQ".
 QUALITY = "MQ"
 
 

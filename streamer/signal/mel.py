@@ -11,7 +11,7 @@ class MelStream:
     """Turns blocks of mono samples into log-mel frames, whatever the block sizes.
 
     The frames of any chunking equal those of one call on the whole signal, to the bit
-    (tests/signal/test_mel.py): every frame is computed by row-wise operations
+    (tests/signal/test_front_end.py): every frame is computed by row-wise operations
     alone. A matrix product would be quicker by 0.04 ms per second of audio, and
     rounds differently with the number of rows.
 

@@ -95,6 +95,23 @@ def test_missing_path(classify, tmp_path):
     assert (row["error"]["code"], status) == ("source-not-found", 7)
 
 
+@pytest.mark.parametrize("name", ["x" * 300, "with space", "umlaut-\u00fc", "line\nbreak"])
+def test_any_name_is_answered(classify, tmp_path, name):
+    (row,), status = classify(tmp_path / name)
+
+    assert (row["error"]["code"], status) == ("source-not-found", 7)
+    assert row["path"] == str(tmp_path / name)
+
+
+def test_file_that_can_not_be_read_does_not_stop_the_others(classify, tmp_path):
+    good = write(tmp_path / "good.wav", sound(4), codec="pcm_s16le")
+
+    rows, status = classify("/proc/self/mem", good)  # reads of it fail, as on a bad disk
+
+    assert ["error" in row for row in rows] == [True, False]
+    assert status == 7
+
+
 def test_folder_means_the_files_in_it(classify, tmp_path):
     (tmp_path / "in").mkdir()
     write(tmp_path / "in" / "b.wav", sound(4), codec="pcm_s16le")

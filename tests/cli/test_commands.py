@@ -275,4 +275,4 @@ def test_an_empty_argument_is_no_default(genrecast, tiny):
     """An unset variable in a script must not listen to the microphone, or read the working folder."""
     assert genrecast("run", "--model", tiny, "--source", "").returncode == 3
     assert genrecast("run", "--model", tiny, "--source", "stdin:", "--station", "").returncode == 3
-    assert genrecast("classify", "--model", tiny, "").returncode == 7
+    assert genrecast("classify", "--model", tiny, "").returncode == 2
