@@ -16,6 +16,9 @@ from streamer.source.playlist import MAX_DEPTH, MAX_PLAYLIST, parse_playlist, pl
 
 HLS_STALL_S = 45.0  # segments last up to 10 s, come late and are given up after 15: HLS watches itself
 PLAYLIST_S = 10.0  # to read a playlist to its end
+WAKE_S = 0.1  # of audio at a time: what servers send every few milliseconds is as well taken then
+MAX_WAKE = 16 * 1024  # whatever bitrate a server claims
+QUIETEST = 32_000  # bit/s, where a server doesn't say: the lowest in use
 MAX_TRIES = 4  # of entries of playlists, nested ones included; the engine comes back anyway
 
 
@@ -44,7 +47,8 @@ class RadioSource(Source):
                 yield event
                 if isinstance(event, Block):
                     wait_s = pacer.wait_s(len(event.samples) / event.rate, loop.time())
-                    await asyncio.sleep(wait_s)
+                    if wait_s:
+                        await asyncio.sleep(wait_s)
 
     async def close(self) -> None:
         """Drop the connection."""
@@ -113,6 +117,7 @@ class RadioSource(Source):
         decoder = StreamDecoder(name=name, content_type=response.content_type, bitrate=_bitrate(response))
         metaint = parse_metaint(response.headers.get("icy-metaint", ""))
         icy = IcyReader(metaint, self._charset) if metaint else None
+        response.wake_for(min(int((_bitrate(response) or QUIETEST) / 8 * WAKE_S), MAX_WAKE))
         data = head
         while data:
             for part in icy.feed(data) if icy else (data,):
