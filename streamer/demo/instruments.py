@@ -122,12 +122,6 @@ def synth_bass(note: float, seconds: float, *, bite: float = 0.06) -> Samples:
     return (bright * closing + dark * (1.0 - closing)) * release(seconds, 0.003, 0.02)
 
 
-def sub_bass(note: float, seconds: float) -> Samples:
-    """Give a deep, nearly pure bass with a little saturation."""
-    tone = oscillate(wave(np.array([1.0, 0.12])), pitch(note), seconds)
-    return drive(tone * release(seconds, 0.008, 0.05), 1.6)
-
-
 def upright_bass(rng: np.random.Generator, note: float, seconds: float) -> Samples:
     """Give a double bass, plucked by a finger."""
     string = pluck(rng, pitch(note), seconds, ring=0.994, pick=0.15)

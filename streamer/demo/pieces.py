@@ -10,8 +10,7 @@ import numpy as np
 
 from streamer.demo import drums, instruments
 from streamer.demo.grid import Grid
-from streamer.demo.synth import Mix, equalise, length, master
-from streamer.demo.voice import speak
+from streamer.demo.synth import Mix, length, master
 from streamer.flow import MultiSamples, Samples
 
 
@@ -148,32 +147,3 @@ def quartet(rng: np.random.Generator, seconds: float) -> MultiSamples:
                     cellar.add(solo, grid.at(bar, 4 * beat) + late * grid.beat_s, 0.9, -0.1)
     cellar.add_room(rng, 0.7, 0.18)
     return master(cellar.samples, -18)
-
-
-def beats(rng: np.random.Generator, seconds: float) -> MultiSamples:
-    """A drum loop, a deep bass, two dusty piano chords, and somebody who talks in rhythm."""
-    grid = Grid(97, seconds, rng, swing=0.25, loose_s=0.003)
-    loop = Mix(seconds)
-    kick = drums.kick(rng, from_hz=140, to_hz=48, ring_s=0.14)
-    snare, clap = drums.snare(rng, tone_hz=180, ring_s=0.08), drums.clap(rng)
-    closed = drums.hat(rng)
-    for at_s, force in grid.hits("X......x..X....." + "X.....xx..X..o.."):
-        loop.add(kick, at_s, 1.7 * force)
-    for at_s, force in grid.hits("....X.......X..."):
-        loop.add(snare, at_s, 2.0 * force)
-        loop.add(clap, at_s, 0.8 * force)
-    for at_s, force in grid.hits("x.x.x.x.x.xox.x."):
-        loop.add(closed, at_s, 0.9 * force, 0.2)
-    keys = Mix(seconds)
-    for bar in range(grid.bars):
-        for step, chord in ((0, (51, 58, 63, 66, 70)), (10, (49, 56, 61, 65, 68))):
-            for note in chord:
-                keys.add(instruments.piano(rng, note, 5 * grid.step_s, 0.5), grid.at(bar, step), 0.5)
-        for step, note, steps in ((0, 27, 4), (7, 27, 2), (10, 25, 4), (14, 30, 2)):
-            loop.add(instruments.sub_bass(note + 12, steps * grid.step_s), grid.at(bar, step), 0.2)
-    dusty = equalise(keys.samples, (80, -12), (250, 0), (2500, -2), (5000, -12))
-    voice = speak(rng, seconds, syllable_s=grid.step_s, metric=True)
-    loop.add(dusty, 0.0, 0.15)
-    loop.add(voice, 0.0, 1.0)
-    loop.add_room(rng, 0.4, 0.1)
-    return master(loop.samples, -13)

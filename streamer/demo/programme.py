@@ -1,4 +1,4 @@
-"""What the demo station plays: seven pieces in a minute, under titles that say nothing of their kind."""
+"""What the demo station plays: six pieces in a minute, under titles that say nothing of their kind."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -43,13 +43,12 @@ def nothing(_rng: np.random.Generator, seconds: float) -> MultiSamples:
 
 
 PROGRAMME = (
-    Piece("The Synthetics - Piece one", 7.0, announcer),
-    Piece("The Synthetics - Piece two", 9.0, pieces.quartet),
-    Piece("The Synthetics - Piece three", 8.0, pieces.club),
-    Piece("The Synthetics - Piece four", 9.0, pieces.chamber),
+    Piece("The Synthetics - Piece one", 8.0, announcer),
+    Piece("The Synthetics - Piece two", 10.0, pieces.quartet),
+    Piece("The Synthetics - Piece three", 9.0, pieces.club),
+    Piece("The Synthetics - Piece four", 10.0, pieces.chamber),
     Piece("The Synthetics - Piece five", 5.0, nothing),
-    Piece("The Synthetics - Piece six", 8.0, pieces.metal),
-    Piece("The Synthetics - Piece seven", 8.0, pieces.beats),
+    Piece("The Synthetics - Piece six", 10.0, pieces.metal),
 )
 
 

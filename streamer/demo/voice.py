@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from streamer.demo.synth import RATE, equalise, length
 from streamer.flow import Samples
 
+SYLLABLE_S = 0.21  # on average: speech has about five syllables a second
 PITCH_HZ = 112.0  # a man's voice
 FRAME = 1024  # samples of the short-time transform, 23 ms: shorter than any sound of speech
 HOP = FRAME // 4
@@ -76,18 +77,14 @@ BURSTS = (
 PAUSE = Sound((500, 1400, 2500), 0.35, 0.0)
 
 
-def speak(
-    rng: np.random.Generator, seconds: float, *, syllable_s: float = 0.21, metric: bool = False
-) -> Samples:
+def speak(rng: np.random.Generator, seconds: float) -> Samples:
     """Give (n,) float32 of somebody speaking, peak 1.
 
     Args:
         rng: chooses the syllables and the melody.
         seconds: how long.
-        syllable_s: mean length of a syllable; speech has about five a second.
-        metric: syllables all equally long, as in a rap.
     """
-    sounds, melody = _script(rng, seconds, syllable_s, metric)
+    sounds, melody = _script(rng, seconds)
     count = length(seconds)
     frames = count // HOP + 2 + FRAME // HOP
     starts = np.cumsum([0.0, *(sound.seconds for sound in sounds[:-1])])
@@ -100,27 +97,24 @@ def speak(
     return _filter(pulses, breath, tracks, count)
 
 
-def _script(
-    rng: np.random.Generator, seconds: float, syllable_s: float, metric: bool
-) -> tuple[list[Sound], NDArray[np.float64]]:
+def _script(rng: np.random.Generator, seconds: float) -> tuple[list[Sound], NDArray[np.float64]]:
     """Give the sounds at their final lengths, and the (time in s, relative pitch) points of the melody."""
     sounds: list[Sound] = []
     points = [(0.0, 1.0)]
     now = 0.0
     while now < seconds:
-        syllables = 7 if metric else int(rng.integers(5, 11))
+        syllables = int(rng.integers(5, 11))
         for number in range(syllables):
-            accent = number % 2 == 0 if metric else rng.random() < 0.4
-            lasts = syllable_s
-            if not metric:  # accents are long, and phrases end drawn out
-                lasts *= float(rng.uniform(0.75, 1.25)) * (1.2 if accent else 0.9)
-                lasts *= 1.35 if number == syllables - 1 else 1.0
+            accent = rng.random() < 0.4
+            # Accents are long, and phrases end drawn out.
+            lasts = SYLLABLE_S * float(rng.uniform(0.75, 1.25)) * (1.2 if accent else 0.9)
+            lasts *= 1.35 if number == syllables - 1 else 1.0
             sounds += _syllable(rng, lasts)
             sinks = 1.18 - 0.36 * number / syllables  # the breath runs out, and the pitch with it
             lift = (1.22 if accent else 1.0) * float(rng.uniform(0.94, 1.06))
             points.append((now + 0.5 * lasts, sinks * lift))
             now += lasts
-        pause_s = syllable_s if metric else float(rng.uniform(0.25, 0.55))
+        pause_s = float(rng.uniform(0.25, 0.55))
         points.append((now, 0.78))
         sounds.append(PAUSE._replace(seconds=pause_s))
         now += pause_s
