@@ -146,6 +146,7 @@ def free_endpoint() -> str:
         return f"tcp://127.0.0.1:{probe.getsockname()[1]}"
 
 
+@pytest.mark.slow
 def test_listen_shows_lines_and_json(tiny, tmp_path):
     path, endpoint = write(tmp_path / "a.wav", sound(6), codec="pcm_s16le"), free_endpoint()
     listeners = [
@@ -170,6 +171,7 @@ def test_listen_shows_lines_and_json(tiny, tmp_path):
     assert "tone" in for_people
 
 
+@pytest.mark.slow
 def test_listen_says_when_nobody_publishes():
     process = subprocess.Popen(
         [sys.executable, "-m", "streamer.cli", "listen", "--connect", free_endpoint()],
@@ -250,6 +252,7 @@ def test_lines_come_while_listen_runs(tiny, tmp_path):
     assert status == 0
 
 
+@pytest.mark.slow
 def test_demo_that_is_ended_leaves_no_daemon():
     demo = subprocess.Popen(
         [sys.executable, "-m", "streamer.cli", "demo"],

@@ -8,6 +8,8 @@ import pytest
 from streamer.demo.programme import PROGRAMME, Piece, nothing, render, titles
 from streamer.demo.synth import RATE, length
 
+pytestmark = pytest.mark.slow  # a minute of music is made several times
+
 SOUNDING = [piece for piece in PROGRAMME if piece.render is not nothing]
 
 

@@ -18,6 +18,8 @@ from streamer.demo.synth import RATE, length
 
 BYTES_A_SECOND = 16_000
 
+pytestmark = pytest.mark.slow  # real time is what is tested
+
 
 def hum(rng: np.random.Generator, seconds: float) -> np.ndarray:
     return 0.1 * rng.standard_normal((length(seconds), 2), dtype=np.float32)

@@ -147,6 +147,7 @@ def test_a_script_that_names_other_files_opens_none(tmp_path: Path, script: str,
     assert secret.stat().st_atime_ns == 1, "the file that the script names was read"
 
 
+@pytest.mark.slow
 def test_memory_is_bounded_whatever_the_length(tmp_path: Path) -> None:
     path = tmp_path / "long.flac.ogg"
     path.write_bytes(encode("flac", seconds=600, level=0.0))
