@@ -59,6 +59,11 @@ class FrontEnd(msgspec.Struct, frozen=True, kw_only=True):
         return self.hop_length / self.sample_rate
 
     @property
+    def window_s(self) -> float:
+        """Seconds that a whole window covers."""
+        return self.window_samples / self.sample_rate
+
+    @property
     def window_samples(self) -> int:
         """Samples that a whole window covers."""
         return self.n_fft + (self.n_frames - 1) * self.hop_length

@@ -52,13 +52,17 @@ def cli() -> None:
     """
 
 
+def tell(error: GenrecastError) -> None:
+    """Print an error as one line and its remedy."""
+    click.echo(f"genrecast: {error.message}\n  try: {error.remedy}", err=True)
+
+
 def main(args: list[str] | None = None) -> Any:
     """Run a command; a user's error is one line, a remedy and an exit status, never a traceback."""
     try:
         return cli.main(args, prog_name="genrecast", standalone_mode=True)
     except GenrecastError as error:
-        click.echo(f"genrecast: {error.message}", err=True)
-        click.echo(f"  try: {error.remedy}", err=True)
+        tell(error)
         sys.exit(error.exit_status)
     except Exception as error:
         if os.environ.get(DEBUG):

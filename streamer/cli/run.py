@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
+from streamer.cli.main import tell
 from streamer.config import Config, Provider, StationConfig, check_config, load_config
 from streamer.errors import ConfigError, SourceError, SourceUriError
 
@@ -84,7 +85,7 @@ def run(config: Config) -> None:
     # Not asyncio.run: at its end it waits for threads, and one may hang in a name server or on a disk.
     ends = asyncio.new_event_loop().run_until_complete(_until_asked(Daemon(config, model)))
     if ends:
-        click.echo(f"genrecast: {ends[0].message}\n  try: {ends[0].remedy}", err=True)
+        tell(ends[0])
     logging.shutdown()
     sys.stdout.flush()
     os._exit(ends[0].exit_status if ends else 0)

@@ -25,8 +25,8 @@ class Decider:
         self._smoother = Smoother(contract.decision.half_life_s)
         self._dwell_s = contract.decision.dwell_s
         self._keeper = StateKeeper(self._dwell_s)
-        self._tracks = TrackKeeper(contract)
-        self._window_s = contract.front_end.window_samples / self._rate
+        self._tracks = TrackKeeper(contract, self._labels)
+        self._window_s = contract.front_end.window_s
         # Positions: of the last window that was smoothed, and of the latest boundaries.
         self._smoothed_s = self._silent_until_s = self._new_title_s = -self._window_s
         self._heard_s = math.inf  # where the last window ended

@@ -41,10 +41,13 @@ class Labels:
         other = int(np.where(self._genres, -1.0, probabilities).argmax())
         if not self._genres[other] and probabilities[other] > music:
             return Answer("speech" if self._labels[other] == "speech" else "noise")
+        genre, confidence = self.genre(probabilities)
+        return UNSURE if confidence < self._unsure_below else Answer("music", genre)
+
+    def genre(self, probabilities: Probabilities) -> tuple[str, float]:
+        """Give the most probable genre and its probability."""
         best = int(np.where(self._genres, probabilities, -1.0).argmax())
-        if probabilities[best] < self._unsure_below:
-            return UNSURE
-        return Answer("music", self._labels[best])
+        return self._labels[best], float(probabilities[best])
 
     def confidence(self, said: Answer, probabilities: Probabilities | None) -> float:
         """Give the probability of what is said; of the leading genre where that is `unsure`.
@@ -56,7 +59,7 @@ class Labels:
         if said.genre is not None:
             return float(probabilities[self._labels.index(said.genre)])
         if said.state == "unsure":
-            return float(probabilities[self._genres].max())
+            return self.genre(probabilities)[1]
         if said.state == "speech" and "speech" in self._labels:
             return float(probabilities[self._labels.index("speech")])
         return float(np.where(self._genres, 0.0, probabilities).max())

@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamer.contract import Contract
+from streamer.decide.state import Labels
 from streamer.flow import Probabilities, State, TrackVerdict, Verdict
 
 
@@ -14,16 +15,16 @@ class TrackKeeper:
     state count from the moment that the track began.
     """
 
-    def __init__(self, contract: Contract) -> None:
-        self._labels = contract.labels
-        self._genres = np.array([label not in contract.not_music for label in contract.labels])
-        self._window_s = contract.front_end.window_samples / contract.front_end.sample_rate
+    def __init__(self, contract: Contract, labels: Labels) -> None:
+        self._labels = labels
+        self._nothing = np.zeros(len(contract.labels))
+        self._window_s = contract.front_end.window_s
         self._shortest_run_s = contract.decision.track_s
         self._title: str | None = None
         self._run: tuple[State, str | None] = ("no-signal", None)
         self._start_s = self._last_s = 0.0
         self._seconds: dict[State, float] = {}
-        self._sum: NDArray[np.float64] = np.zeros(len(self._labels))
+        self._sum: NDArray[np.float64] = self._nothing
         self._windows = self._music_windows = 0
 
     def title(self, text: str | None, position_s: float) -> TrackVerdict | None:
@@ -45,7 +46,7 @@ class TrackKeeper:
         self._windows += 1
         inside = verdict.position_s - self._window_s >= self._start_s - 1e-6
         if probabilities is not None and inside and verdict.state in ("music", "unsure"):
-            self._sum += probabilities
+            self._sum = self._sum + probabilities
             self._music_windows += 1
         return ended
 
@@ -67,8 +68,7 @@ class TrackKeeper:
         genre, confidence = None, 0.0
         if self._music_windows:
             mean = (self._sum / self._music_windows).astype(np.float32)
-            best = int(np.where(self._genres, mean, -1.0).argmax())
-            genre, confidence = self._labels[best], float(mean[best])
+            genre, confidence = self._labels.genre(mean)
         return TrackVerdict(
             title=self._title,
             start_s=self._start_s,
@@ -84,5 +84,5 @@ class TrackKeeper:
         self._start_s = self._last_s = position_s
         self._run = ("no-signal", None)
         self._seconds = {}
-        self._sum = np.zeros(len(self._labels))
+        self._sum = self._nothing
         self._windows = self._music_windows = 0

@@ -91,7 +91,7 @@ def _batches(path: Path, front_end: FrontEndStream) -> Iterator[list[Window]]:
 def _judge(windows: list[Window], model: Model) -> list[Segment]:
     contract = model.contract
     labels, rate = Labels(contract), contract.front_end.sample_rate
-    window_s = contract.front_end.window_samples / rate
+    window_s = contract.front_end.window_s
     floor_dbfs = contract.decision.silence_dbfs
     silent = [window.level_dbfs is None or window.level_dbfs < floor_dbfs for window in windows]
     loud = [window.frames for window, mute in zip(windows, silent, strict=True) if not mute]
