@@ -3,7 +3,7 @@ import asyncio
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from loopback import ok, serve
+from loopback import listen, ok, serve
 from tones import encode, formats_of, pitch_hz, samples_of, titles_of
 
 from streamer.errors import NotAudioError, SourceEndedError, SourceError, SourceHttpError
@@ -161,17 +161,10 @@ def test_packed_audio_goes_on_over_segments_with_gaps_counted_and_titles_read() 
             writer.write(ok(id3("Artist", f"Song {number}") + parts[number - 1], "audio/aac"))
 
     async def run() -> list[SourceEvent]:
-        events: list[SourceEvent] = []
         async with serve(handler) as base:
-            source = open_source(f"{base}/live.m3u8")
-            try:
-                async for event in source.events():
-                    events.append(event)
-            except SourceEndedError:
-                return events
-            finally:
-                await source.close()
-        raise AssertionError
+            events, error = await listen(open_source(f"{base}/live.m3u8"))
+        assert isinstance(error, SourceEndedError)
+        return events
 
     events = asyncio.run(asyncio.wait_for(run(), 30))
 

@@ -14,6 +14,7 @@ import pytest
 from streamer.errors import SourceEndedError, SourceError, SourceNotFoundError
 from streamer.flow import Block, Format, SourceEvent, Title
 from streamer.source.open import open_source
+from tests.source.loopback import listen as listen_to
 
 pytestmark = pytest.mark.system
 
@@ -26,18 +27,9 @@ def pitch_hz(blocks: list[Block]) -> float:
 
 async def hear(url: str, seconds: float, *, charset: str = "latin-1") -> list[SourceEvent]:
     """Listen until that much audio has come."""
-    events: list[SourceEvent] = []
-    heard_s = 0.0
-    source = open_source(url, charset=charset)
-    try:
-        async for event in source.events():
-            events.append(event)
-            if isinstance(event, Block):
-                heard_s += len(event.samples) / event.rate
-                if heard_s >= seconds:
-                    break
-    finally:
-        await source.close()
+    events, error = await listen_to(open_source(url, charset=charset), until_s=seconds)
+    if error is not None:
+        raise error
     return events
 
 
@@ -159,16 +151,9 @@ def test_hls_is_heard_without_a_seam(
     )
 
     async def listen() -> list[SourceEvent]:
-        events: list[SourceEvent] = []
-        source = open_source(f"{base}/master.m3u8")
-        try:
-            async for event in source.events():
-                events.append(event)
-        except SourceEndedError:
-            return events
-        finally:
-            await source.close()
-        raise AssertionError("it just stopped")
+        events, error = await listen_to(open_source(f"{base}/master.m3u8"))
+        assert isinstance(error, SourceEndedError), "it just stopped"
+        return events
 
     events = asyncio.run(asyncio.wait_for(listen(), 60))
 
