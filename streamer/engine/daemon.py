@@ -13,6 +13,7 @@ from typing import Any
 
 from streamer import __version__
 from streamer.config import Config, StationConfig
+from streamer.engine.listener import Listener
 from streamer.engine.scheduler import Scheduler
 from streamer.engine.station import Station
 from streamer.errors import SourceError
@@ -74,14 +75,21 @@ class Daemon:
         return [end for end in ends if end is not None]
 
     def _station(self, config: StationConfig, hop_s: float) -> Station:
-        return Station(
-            config.id,
-            open_source=partial(open_source, config.source, charset=config.charset),
+        reporter = Reporter(self.bus, config.id, self.boot, self.model.contract.labels)
+        new_listener = partial(
+            Listener,
             contract=self.model.contract,
             hop_s=hop_s,
             scheduler=self._scheduler,
-            reporter=Reporter(self.bus, config.id, self.boot, self.model.contract.labels),
+            reporter=reporter,
             lags=self._lags.append,
+        )
+        return Station(
+            config.id,
+            open_source=partial(open_source, config.source, charset=config.charset),
+            new_listener=new_listener,
+            reporter=reporter,
+            hop_s=hop_s,
         )
 
     async def _beat(self) -> None:

@@ -1,5 +1,6 @@
 """One connection's audio, from blocks to what is said of it."""
 
+import time
 from collections.abc import Callable
 
 from streamer.contract import Contract
@@ -30,8 +31,8 @@ class Listener:
         hop_s: float,
         scheduler: Scheduler,
         reporter: Reporter,
-        lags: Callable[[float], None],
-        now: Callable[[], float],
+        lags: Callable[[float], None] = lambda _: None,
+        now: Callable[[], float] = time.time,
     ) -> None:
         self._front_end = FrontEndStream(contract.front_end, hop_s)
         self._decider = Decider(contract, hop_s)

@@ -8,10 +8,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import Literal, TypeAlias
 
-from streamer.contract import Contract
 from streamer.engine.backoff import Backoff
 from streamer.engine.listener import Listener
-from streamer.engine.scheduler import Scheduler
 from streamer.engine.watch import Watch
 from streamer.errors import SourceEndedError, SourceError, SourceFaultError, SourceStalledError
 from streamer.flow import Block, Format, SourceEvent, State, Title
@@ -42,11 +40,9 @@ class Station:
     Args:
         id: names it in topics.
         open_source: makes a new source for each attempt; raises SourceError.
-        contract: of the model.
-        hop_s: seconds from one window to the next.
-        scheduler: runs the model.
-        reporter: tells the bus.
-        lags: takes the lag of each window in ms, for the heartbeat.
+        new_listener: makes what hears it, likewise for each attempt.
+        reporter: tells the bus; the listeners' too.
+        hop_s: seconds from one telling of the state to the next where nothing is heard.
         now: gives seconds since the epoch.
     """
 
@@ -55,11 +51,9 @@ class Station:
         id: str,
         *,
         open_source: Callable[[], Source],
-        contract: Contract,
-        hop_s: float,
-        scheduler: Scheduler,
+        new_listener: Callable[[], Listener],
         reporter: Reporter,
-        lags: Callable[[float], None] = lambda _: None,
+        hop_s: float,
         now: Callable[[], float] = time.time,
     ) -> None:
         self.id = id
@@ -68,16 +62,8 @@ class Station:
         self._hop_s = hop_s
         self._reporter = reporter
         self._now = now
-        self._new_listener = partial(
-            Listener,
-            contract=contract,
-            hop_s=hop_s,
-            scheduler=scheduler,
-            reporter=reporter,
-            lags=lags,
-            now=now,
-        )
-        self._listener = self._new_listener()
+        self._new_listener = new_listener
+        self._listener = new_listener()
         self._source: Source | None = None
         self._connected_at: float | None = None
 

@@ -5,6 +5,7 @@ import json
 import random
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import jsonschema
@@ -13,6 +14,7 @@ import pytest
 
 from streamer.engine.backoff import Backoff
 from streamer.engine.clock import StationClock
+from streamer.engine.listener import Listener
 from streamer.engine.scheduler import MAX_BATCH, Scheduler
 from streamer.engine.station import MOVES, Station
 from streamer.errors import SourceConnectionError, SourceNotFoundError
@@ -82,6 +84,16 @@ class Told:
 MODEL = Model(model_bytes(), name="tiny.onnx", provider="cpu")
 
 
+def make_station(
+    told: Told, open_source: Callable[[], Source], *, model: Any = MODEL, hop_s: float = 1.0
+) -> Station:
+    reporter = Reporter(told, "a", "b00t", LABELS)  # type: ignore[arg-type]
+    new_listener = partial(
+        Listener, contract=MODEL.contract, hop_s=hop_s, scheduler=Scheduler(model), reporter=reporter
+    )
+    return Station("a", open_source=open_source, new_listener=new_listener, reporter=reporter, hop_s=hop_s)
+
+
 async def live(
     told: Told,
     *sources: Source | Exception,
@@ -98,14 +110,7 @@ async def live(
             raise source
         return source
 
-    station = Station(
-        "a",
-        open_source=open_source,
-        contract=MODEL.contract,
-        hop_s=hop_s,
-        scheduler=Scheduler(model or MODEL),
-        reporter=Reporter(told, "a", "b00t", LABELS),  # type: ignore[arg-type]
-    )
+    station = make_station(told, open_source, model=model or MODEL, hop_s=hop_s)
     task = asyncio.create_task(station.run())
     reached = asyncio.Event()
     told.watch = lambda _: reached.set() if until and until(told) else None
@@ -305,14 +310,7 @@ def test_every_move_is_in_the_table():
     for start, ends in MOVES.items():
         for end in MOVES:
             told = Told()
-            station = Station(
-                "a",
-                open_source=lambda: Script(),
-                contract=MODEL.contract,
-                hop_s=1.0,
-                scheduler=Scheduler(MODEL),
-                reporter=Reporter(told, "a", "b00t", LABELS),  # type: ignore[arg-type]
-            )
+            station = make_station(told, lambda: Script())
             station.life = start
             if end in ends:
                 station._move(end)
