@@ -31,6 +31,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     licence: str
     file: str
     frames: int
+    split: str = ""
 
 
 class Index(msgspec.Struct, frozen=True, kw_only=True):
