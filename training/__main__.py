@@ -6,6 +6,7 @@ from pathlib import Path
 
 from training.console import guarded, out
 from training.datasets import READERS
+from training.splits import KINDS
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -74,6 +75,13 @@ def _data_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--folds", type=int, default=5, metavar="N", help="folds of the whole set (default: 5)"
     )
+    parser.add_argument(
+        "--split",
+        choices=KINDS,
+        default="folds",
+        metavar="KIND",
+        help=f"one of {', '.join(KINDS)} (default: folds)",
+    )
     parser.add_argument("--split-seed", type=int, default=1, metavar="SEED", help="of the folds (default: 1)")
     parser.add_argument("--seed", type=int, help="of the training (default: the recipe's)")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
@@ -130,9 +138,11 @@ def _evaluate(options: argparse.Namespace) -> None:
 
     runs: list[Path] = options.runs
     if not runs:
-        runs = [options.out / f"fold{k}" for k in range(options.folds)]
-        for k, run in enumerate(runs):
-            fit(_job(options, k, run), resume=True)
+        folds = range(options.folds) if options.split.endswith("folds") else [None]
+        for fold in folds:
+            run = options.out / ("run" if fold is None else f"fold{fold}")
+            fit(_job(options, fold, run), resume=True)
+            runs.append(run)
     evaluate(runs, options.data, options.out, hop_s=options.hop)
 
 
@@ -149,6 +159,7 @@ def _job(options: argparse.Namespace, fold: int | None, run: Path):
         fold=fold,
         folds=options.folds,
         split_seed=options.split_seed,
+        split=options.split,
         device=options.device,
         threads=options.threads,
     )

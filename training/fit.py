@@ -36,6 +36,7 @@ class Job:
     fold: int | None
     folds: int
     split_seed: int
+    split: str = "folds"
     device: str = "auto"
     threads: int | None = None
 
@@ -72,8 +73,15 @@ def fit(job: Job, *, resume: bool = False, stop_after: int | None = None) -> Run
 def _new_state(job: Job, prepared: PreparedSet) -> tuple[RunState, Split]:
     clips = prepared.clips
     split = make_split(
-        clips, folds=job.folds, fold=job.fold, seed=job.split_seed, dev_share=job.recipe.fit.dev_share
+        clips,
+        kind=job.split,
+        folds=job.folds,
+        fold=job.fold,
+        seed=job.split_seed,
+        dev_share=job.recipe.fit.dev_share,
     )
+    if split.unused:
+        console.print(f"{len(split.unused)} clips are in no part of the official split: not used")
     state = RunState(
         recipe=job.recipe,
         seed=job.seed,
@@ -82,6 +90,7 @@ def _new_state(job: Job, prepared: PreparedSet) -> tuple[RunState, Split]:
         fold=job.fold,
         folds=job.folds,
         split_seed=job.split_seed,
+        split=job.split,
         train_groups=sorted({clips[i].group for i in split.train}),
         held_out=[clips[i].id for i in split.test],
         dev=[clips[i].id for i in split.dev],
@@ -115,7 +124,7 @@ class Trainer:
     def restore(self) -> None:
         """Go on where the run's folder stands."""
         state, tensors = checkpoint.load(self._job.out)
-        fields = ("seed", "labels", "fold", "folds", "split_seed", "train_groups", "held_out", "dev")
+        fields = ("seed", "labels", "fold", "folds", "split_seed", "split", "train_groups", "held_out", "dev")
         different = [field for field in fields if getattr(state, field) != getattr(self.state, field)]
         if not state.recipe.trains_as(self.state.recipe):
             different.insert(0, "recipe")

@@ -153,6 +153,12 @@ def _prepare_one(clip: Clip, out: Path, front_end: FrontEnd) -> tuple[Entry | Fa
     except OSError as error:
         return Failure(id=clip.id, label=clip.label, reason="unreadable", detail=str(error)), new
     entry = Entry(
-        id=clip.id, label=clip.label, group=clip.group, licence=clip.licence, file=name, frames=count
+        id=clip.id,
+        label=clip.label,
+        group=clip.group,
+        licence=clip.licence,
+        file=name,
+        frames=count,
+        split=clip.split,
     )
     return entry, new

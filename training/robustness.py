@@ -32,7 +32,7 @@ from training.predict import softmax
 from training.store import Entry
 from training.windows import answers
 
-RATE = 48_000  # of the audio that is changed: no effect adds or loses anything below 8 kHz by its rate
+RATE = 24_000  # of the audio that is changed, as in `training.views`: the model looks no higher than 7.8 kHz
 SEED = 1  # of the noise, of the choice of clips and of who speaks over what
 Effect = Callable[[Samples, np.random.Generator], Samples]
 

@@ -38,6 +38,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     file: str
     frames: int
     also: str = ""
+    split: str = ""
 
 
 class Index(msgspec.Struct, frozen=True, kw_only=True):

@@ -16,6 +16,7 @@ class Clip(msgspec.Struct, frozen=True, kw_only=True):
         label: what it is, as the set says.
         group: artist, speaker or collection: a split never has a group on both sides.
         licence: as the set says, empty where it says nothing.
+        split: the part of the makers' official split: `training`, `validation`, `test`; empty: in none.
     """
 
     id: str
@@ -23,6 +24,7 @@ class Clip(msgspec.Struct, frozen=True, kw_only=True):
     label: str
     group: str
     licence: str = ""
+    split: str = ""
 
 
 class Reader(ABC):
