@@ -1,7 +1,7 @@
 """Runs in, answers out: each run is asked, window by window, about the fold that it held out.
 
-The temperature for a fold is fitted on the other folds' held-out windows, so it has not seen
-the fold either.
+The temperature for a fold is fitted on the other folds' held-out windows, so it has not seen the
+fold either; where there is no other fold, on the run's dev part.
 """
 
 from collections.abc import Sequence
@@ -69,7 +69,7 @@ def ask(run: Path, prepared: PreparedSet, *, hop_s: float) -> Answers:
 
     Raises:
         RunError: the run can't be asked about anything there.
-        SplitError: a group of a held-out clip was among those that taught the run, and that was not asked for.
+        SplitError: a group of a held-out clip taught the run, and no leaky split was asked for.
     """
     state, net = load_net(run)
     if prepared.front_end != state.recipe.front_end:
@@ -141,13 +141,31 @@ def judge(answers: Sequence[Answers], temperatures: Sequence[float]) -> Judged:
         windows=np.concatenate(windows),
         raw=softmax(np.concatenate([a.logits for a in answers])),
         window_targets=np.concatenate([a.targets for a in answers]),
-        window_clip=np.concatenate([a.clip_of + start for a, start in zip(answers, starts[:-1], strict=True)]),
+        window_clip=np.concatenate(
+            [a.clip_of + start for a, start in zip(answers, starts[:-1], strict=True)]
+        ),
     )
 
 
 def temperatures_of(answers: Sequence[Answers]) -> list[float]:
-    """Give each run's temperature, fitted on the other folds of its split; on its own where there is none."""
-    return [temperature(_others(own, answers) or [own]) for own in answers]
+    """Give each run's temperature, fitted on windows that `fitted_on` names."""
+    found = []
+    for own in answers:
+        others = _others(own, answers)
+        if others:
+            found.append(temperature(others))
+        else:
+            found.append(own.state.temperature if own.state.dev else temperature([own]))
+    return found
+
+
+def fitted_on(answers: Sequence[Answers]) -> str:
+    """Say what the temperatures were fitted on, for the reader of a calibration error."""
+    if all(_others(own, answers) for own in answers):
+        return "the other folds"
+    if all(own.state.dev for own in answers):
+        return "the dev part"
+    return "the windows that are judged: there is no other fold"
 
 
 def _others(own: Answers, answers: Sequence[Answers]) -> list[Answers]:

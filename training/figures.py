@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training import metrics
-from training.ask import Answers, Judged, judge, temperature, temperatures_of
+from training.ask import Answers, Judged, fitted_on, judge, temperature, temperatures_of
 from training.splits import describe
 from training.windows import calibration_figures, gate_figures, risk_figures, segment_figures
 
@@ -48,8 +48,9 @@ def figures_of(answers: Sequence[Answers]) -> dict[str, Any]:
         "not_music": [label for label, m in zip(judged.labels, judged.music, strict=True) if not m],
         "clips": len({clip.id for clip in judged.clips}),
         "groups": len({clip.group for clip in judged.clips}),
-        "temperature": temperature(answers),
+        "temperature": temperature(answers) if folds else float(np.mean(temperatures)),
         "temperatures_by_run": temperatures,
+        "temperatures_fitted_on": fitted_on(answers),
         **_clip_figures(judged, genre, of),
         "by_split_seed": {str(seed): _seed_figures(judged, seed) for seed in seeds},
         "all_labels": _clip_figures(judged, np.ones(len(genre), bool), f"clips of all labels, {scope}"),
@@ -63,7 +64,9 @@ def figures_of(answers: Sequence[Answers]) -> dict[str, Any]:
     }
 
 
-def by_clip(judged: Judged, values: Floats, rows: NDArray[np.bool_]) -> tuple[Floats, NDArray[np.int64], list[str]]:
+def by_clip(
+    judged: Judged, values: Floats, rows: NDArray[np.bool_]
+) -> tuple[Floats, NDArray[np.int64], list[str]]:
     """Average values of these rows over the split seeds: give each clip's mean, target and group."""
     chosen = np.flatnonzero(rows)
     _, first, of_clip = np.unique(
@@ -90,7 +93,7 @@ def _clip_figures(judged: Judged, rows: NDArray[np.bool_], of: str) -> dict[str,
 
 
 def _macro_f1(judged: Judged, rows: NDArray[np.bool_], seed: int) -> float:
-    """Give the mean F1 of the rows' labels in one split; what other labels are called one of them counts too."""
+    """Give the mean F1 of the rows' labels in one split; false calls of other labels count too."""
     own = judged.seeds == seed
     said = judged.probabilities.argmax(axis=1)
     counts = metrics.confusion(judged.targets[own], said[own], len(judged.labels))
@@ -102,13 +105,15 @@ def _seed_figures(judged: Judged, seed: int) -> dict[str, float]:
     hits, targets = judged.hits[rows], judged.targets[rows]
     return {
         "accuracy": float(hits.mean()),
-        "balanced_accuracy": float(np.mean([hits[targets == target].mean() for target in np.unique(targets)])),
+        "balanced_accuracy": float(
+            np.mean([hits[targets == target].mean() for target in np.unique(targets)])
+        ),
         "macro_f1": _macro_f1(judged, rows, seed),
     }
 
 
 def _by_label(judged: Judged, counts: NDArray[np.int64]) -> dict[str, dict[str, Any]]:
-    """Give each label's clips, groups, precision, recall, F1, and what it is taken for, as mean clips a seed."""
+    """Give each label's clips, groups, precision, recall, F1, and what it is taken for, in clips a seed."""
     seeds = len(np.unique(judged.seeds))
     clips = {clip.id: clip for clip in judged.clips}.values()
     sizes = Counter(clip.label for clip in clips)

@@ -18,12 +18,18 @@ from training.errors import RunError
 from training.fit import Job, fit
 
 
-def folds_of(job: Job, *, split_seeds: Sequence[int], split: str) -> list[Job]:
-    """Give one job for each fold of each split seed, in `split{S}/fold{K}` under the folder of `job`."""
+def folds_of(job: Job, *, split_seeds: Sequence[int]) -> list[Job]:
+    """Give a job for each fold of each split seed, under the folder of `job`; one a seed without folds."""
+    folds = range(job.folds) if job.split.endswith("folds") else [None]
     return [
-        replace(job, split=split, split_seed=seed, fold=fold, out=job.out / f"split{seed}" / f"fold{fold}")
+        replace(
+            job,
+            split_seed=seed,
+            fold=fold,
+            out=job.out / f"split{seed}" / ("run" if fold is None else f"fold{fold}"),
+        )
         for seed in split_seeds
-        for fold in range(job.folds)
+        for fold in folds
     ]
 
 

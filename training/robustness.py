@@ -44,7 +44,9 @@ def _noise(samples: Samples, random: np.random.Generator, *, colour: str, snr_db
 CONDITIONS: dict[str, Effect] = {
     "clean": lambda x, _: x,
     **{f"level {db:+d} dB": lambda x, _, db=db: effects.gain(x, db) for db in (-35, -20, 6)},
-    **{f"low-pass {hz // 1000} kHz": lambda x, _, hz=hz: effects.low_pass(x, RATE, hz) for hz in (8000, 4000)},
+    **{
+        f"low-pass {hz // 1000} kHz": lambda x, _, hz=hz: effects.low_pass(x, RATE, hz) for hz in (8000, 4000)
+    },
     **{
         f"{name.upper()} {kbps} kb/s": lambda x, _, name=name, kbps=kbps: effects.codec(x, RATE, name, kbps)
         for name, kbps in (("mp3", 128), ("mp3", 64), ("mp3", 48), ("mp3", 32), ("aac", 48), ("opus", 32))
@@ -105,7 +107,9 @@ def robustness_figures(
         bar = progress.add_task("changing sound", total=len(tasks))
         for at, frames in _degraded(tasks, front_end, jobs):
             own = asked[clips[at].id]
-            for name, means in _ask(frames, [runs[i] for i in own], [temperatures[i] for i in own], hop).items():
+            for name, means in _ask(
+                frames, [runs[i] for i in own], [temperatures[i] for i in own], hop
+            ).items():
                 said[name][at] = means
             progress.advance(bar)
     conditions = [_condition(name, said, clips, runs[0]) for name in said if said[name]]
@@ -113,7 +117,9 @@ def robustness_figures(
         "clips": len(clips),
         "clips_per_label": clips_per_label,
         "seed": SEED,
-        "without_speech_over": sum(task.speech is None and _is_music(clips[task.at], runs[0]) for task in tasks),
+        "without_speech_over": sum(
+            task.speech is None and _is_music(clips[task.at], runs[0]) for task in tasks
+        ),
         "seconds": round(time.monotonic() - began, 1),
         "conditions": conditions,
     }
@@ -167,9 +173,7 @@ def _degraded(
         pool.shutdown(cancel_futures=True)
 
 
-def degrade(
-    task: Task, front_end: FrontEnd
-) -> dict[str, tuple[NDArray[np.float32], NDArray[np.float32]]]:
+def degrade(task: Task, front_end: FrontEnd) -> dict[str, tuple[NDArray[np.float32], NDArray[np.float32]]]:
     """Decode a clip once and give its frames and powers in every condition."""
     samples = clip_samples(task.path, RATE)
     changed = {
@@ -215,10 +219,16 @@ def _condition(
     other = [at for at in said[name] if not _is_music(clips[at], run)]
 
     def hits(of: str, chosen: Sequence[int]) -> NDArray[np.float64]:
-        return np.array([np.mean([labels[p.argmax()] == clips[at].label for p in said[of][at]]) for at in chosen])
+        return np.array(
+            [np.mean([labels[p.argmax()] == clips[at].label for p in said[of][at]]) for at in chosen]
+        )
 
     def unsure(of: str) -> float:
-        every = [answer.state == "unsure" for at in music for answer in answers(np.array(said[of][at]), labels, recipe)]
+        every = [
+            answer.state == "unsure"
+            for at in music
+            for answer in answers(np.array(said[of][at]), labels, recipe)
+        ]
         return float(np.mean(every))
 
     groups = [clips[at].group for at in music]

@@ -25,7 +25,7 @@ from training.windows import answers
 
 
 def jobs_without(job: Job, prepared: PreparedSet, genres: Sequence[str]) -> list[Job]:
-    """Give one job a genre (all that the recipe calls music where none is named), on fold 0 of a set without it.
+    """Give a job for each genre (all of the music where none is named): fold 0 of a set without it.
 
     The set without it lies in `unseen/<genre>/set` and has the arrays of the whole one.
 
@@ -97,7 +97,9 @@ def _figures(known: Answers, genre: str, prepared: PreparedSet, hop_s: float) ->
         "known_accuracy": float((seen.argmax(axis=1) == seen_targets).mean()),
         "unsure_below": recipe.decision.unsure_below,
         "given_genre": {"value": float(confident.mean()), "low": low, "high": high},
-        "known_given_genre": float(np.mean([a.state == "music" for a in answers(seen, state.labels, recipe)])),
+        "known_given_genre": float(
+            np.mean([a.state == "music" for a in answers(seen, state.labels, recipe)])
+        ),
         "mean_confidence": float(unseen.max(axis=1).mean()),
         "known_mean_confidence": float(seen.max(axis=1).mean()),
         "auroc": metrics.auroc(seen.max(axis=1), unseen.max(axis=1)),
