@@ -47,6 +47,8 @@ def _parser() -> argparse.ArgumentParser:
     _data_options(fit)
     fit.add_argument("--out", type=Path, required=True, metavar="RUN", help="folder of the run")
     fit.add_argument("--fold", type=int, metavar="K", help="hold fold K out (default: train on everything)")
+    fit.add_argument("--begin-from", type=Path, metavar="RUN", help="take over the weights of another run")
+    fit.add_argument("--tensorboard", action="store_true", help="write the curves for TensorBoard, too")
     fit.add_argument("--resume", action="store_true", help="go on with the run in --out")
     fit.add_argument("--stop-after", type=int, metavar="STEP", help="stop there as if interrupted")
     fit.set_defaults(run=_fit)
@@ -71,6 +73,14 @@ def _parser() -> argparse.ArgumentParser:
 def _data_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="a prepared set")
     parser.add_argument("--recipe", default="base", help="name or TOML file (default: base)")
+    parser.add_argument(
+        "--teach",
+        type=Path,
+        nargs="+",
+        default=[],
+        metavar="SET",
+        help="teaching sets (for [distil])",
+    )
     parser.add_argument(
         "--folds", type=int, default=5, metavar="N", help="folds of the whole set (default: 5)"
     )
@@ -149,6 +159,9 @@ def _job(options: argparse.Namespace, fold: int | None, run: Path):
         fold=fold,
         folds=options.folds,
         split_seed=options.split_seed,
+        teach=options.teach,
+        begin_from=getattr(options, "begin_from", None),
+        tensorboard=getattr(options, "tensorboard", False),
         device=options.device,
         threads=options.threads,
     )
