@@ -50,6 +50,8 @@ def _parser() -> argparse.ArgumentParser:
     fit.add_argument("--out", type=Path, required=True, metavar="RUN", help="folder of the run")
     fit.add_argument("--split-seed", type=int, default=1, metavar="SEED", help="of the folds (default: 1)")
     fit.add_argument("--fold", type=int, metavar="K", help="hold fold K out (default: train on everything)")
+    fit.add_argument("--begin-from", type=Path, metavar="RUN", help="take over the weights of another run")
+    fit.add_argument("--tensorboard", action="store_true", help="write the curves for TensorBoard, too")
     fit.add_argument("--resume", action="store_true", help="go on with the run in --out")
     fit.add_argument("--stop-after", type=int, metavar="STEP", help="stop there as if interrupted")
     fit.set_defaults(run=_fit)
@@ -98,6 +100,14 @@ def _integers(text: str) -> tuple[int, ...]:
 def _data_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="a prepared set")
     parser.add_argument("--recipe", default="base", help="name or TOML file (default: base)")
+    parser.add_argument(
+        "--teach",
+        type=Path,
+        nargs="+",
+        default=[],
+        metavar="SET",
+        help="teaching sets (for [distil])",
+    )
     parser.add_argument(
         "--folds", type=int, default=5, metavar="N", help="folds of the whole set (default: 5)"
     )
@@ -191,6 +201,9 @@ def _job(options: argparse.Namespace, fold: int | None, run: Path, *, split_seed
         folds=options.folds,
         split_seed=split_seed,
         split=options.split,
+        teach=options.teach,
+        begin_from=getattr(options, "begin_from", None),
+        tensorboard=getattr(options, "tensorboard", False),
         device=options.device,
         threads=options.threads,
     )

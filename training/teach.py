@@ -32,6 +32,7 @@ from training.soft_labels import SoftLabels, write_soft_labels
 from training.store import Entry, Index, clip_file, replace
 from training.teacher import FRONT_END as TEACHER_FRONT_END
 from training.teacher import Teacher
+from training.teaching import LABELS
 from training.views import RATE, Partner, make_view
 
 PIECE_S = 30.0
@@ -92,7 +93,7 @@ def teach(
             progress.advance(task)
     if not entries:
         raise DataError(f"none of the {len(plan.clips)} clips can be used", remedy=f"reasons: {left_out}")
-    write_soft_labels(out / "labels.npz", _labels(entries, out, Teacher(teacher)))
+    write_soft_labels(out / LABELS, _labels(entries, out, Teacher(teacher)))
     text = msgspec.json.encode(Index(front_end=front_end, clips=entries))
     replace(out / "index.json", lambda file: file.write(text))
     return len(entries), left_out
