@@ -6,7 +6,9 @@ import sys
 from pathlib import Path
 
 from training.console import guarded, out
-from training.datasets import READERS
+from training.datasets import READERS, Reader
+from training.datasets.fma import SUBSETS, FmaReader
+from training.datasets.gtzan import GtzanReader
 from training.splits import KINDS
 
 
@@ -26,7 +28,14 @@ def _parser() -> argparse.ArgumentParser:
     prepare = commands.add_parser("prepare", help="decode a data set to log-mel arrays")
     sets = prepare.add_mutually_exclusive_group(required=True)
     for name, reader in READERS.items():
-        sets.add_argument(f"--{name}", type=Path, metavar="PATH", help=(reader.__doc__ or "").splitlines()[0])
+        where = "CSV" if name == "manifest" else "DIR"
+        sets.add_argument(f"--{name}", type=Path, metavar=where, help=(reader.__doc__ or "").splitlines()[0])
+    prepare.add_argument("--fma-subset", choices=SUBSETS, default="small", help="of FMA (default: small)")
+    prepare.add_argument(
+        "--no-official",
+        action="store_true",
+        help="do without GTZAN's official split, for which torchaudio is needed",
+    )
     prepare.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the prepared set")
     prepare.add_argument("--recipe", default="base", help="whose front end to use (default: base)")
     prepare.add_argument("--jobs", type=int, metavar="N", help="processes (default: all cores)")
@@ -125,20 +134,22 @@ def _data_options(parser: argparse.ArgumentParser) -> None:
 
 def _prepare(options: argparse.Namespace) -> None:
     from training.prepare import prepare
+    from training.prepare_report import tell
     from training.recipe import read_recipe
 
-    name = next(name for name in READERS if getattr(options, name) is not None)
-    clips = READERS[name](getattr(options, name)).clips()
-    front_end = read_recipe(options.recipe).front_end
-    report = prepare(clips, options.out, front_end, jobs=options.jobs, console=out)
-    print(
-        f"{report.usable} of {report.listed} clips usable ({report.decoded_now} decoded now), "
-        f"{report.seconds / 3600:.2f} h in {options.out}"
+    report = prepare(
+        _reader(options), options.out, read_recipe(options.recipe).front_end, jobs=options.jobs, console=out
     )
-    for failure in report.failures:
-        print(f"  left out [{failure.reason}] {failure.detail}")
-    if report.failures:
-        print(f"  {len(report.failures)} left out: {report.by_reason}; all in {options.out / 'report.json'}")
+    tell(report, options.out)
+
+
+def _reader(options: argparse.Namespace) -> Reader:
+    if options.fma is not None:
+        return FmaReader(options.fma, subset=options.fma_subset)
+    if options.gtzan is not None:
+        return GtzanReader(options.gtzan, official=not options.no_official)
+    name = next(name for name in READERS if getattr(options, name) is not None)
+    return READERS[name](getattr(options, name))
 
 
 def _teach(options: argparse.Namespace) -> None:

@@ -27,19 +27,32 @@ class Clip(msgspec.Struct, frozen=True, kw_only=True):
     split: str = ""
 
 
+class LeftOut(msgspec.Struct, frozen=True, kw_only=True):
+    """A clip that can't be used: `reason` is a stable code, `detail` a sentence; `label` may be empty."""
+
+    id: str
+    label: str
+    reason: str
+    detail: str
+
+
 class Reader(ABC):
     """Reads one kind of data set.
 
     Args:
         where: the file or folder that the user named.
+
+    Attributes:
+        notes: sentences on the set as a whole that a user must know; complete once `clips` has ended.
     """
 
     def __init__(self, where: Path) -> None:
         self.where = where
+        self.notes: list[str] = []
 
     @abstractmethod
-    def clips(self) -> Iterator[Clip]:
-        """Give every clip that the set lists, whether or not its file is there.
+    def clips(self) -> Iterator[Clip | LeftOut]:
+        """Give every clip that the set lists, whether or not its file is there, or why it is left out.
 
         Raises:
             DataError: the set itself can't be read.
