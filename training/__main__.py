@@ -59,7 +59,6 @@ def _parser() -> argparse.ArgumentParser:
     fit.add_argument("--out", type=Path, required=True, metavar="RUN", help="folder of the run")
     fit.add_argument("--split-seed", type=int, default=1, metavar="SEED", help="of the folds (default: 1)")
     fit.add_argument("--fold", type=int, metavar="K", help="hold fold K out (default: train on everything)")
-    fit.add_argument("--begin-from", type=Path, metavar="RUN", help="take over the weights of another run")
     fit.add_argument("--tensorboard", action="store_true", help="write the curves for TensorBoard, too")
     fit.add_argument("--resume", action="store_true", help="go on with the run in --out")
     fit.add_argument("--stop-after", type=int, metavar="STEP", help="stop there as if interrupted")
@@ -127,6 +126,7 @@ def _data_options(parser: argparse.ArgumentParser) -> None:
         metavar="KIND",
         help=f"one of {', '.join(KINDS)} (default: folds)",
     )
+    parser.add_argument("--begin-from", type=Path, metavar="RUN", help="take over the weights of another run")
     parser.add_argument("--seed", type=int, help="of the training (default: the recipe's)")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
     parser.add_argument("--threads", type=int, metavar="N", help="of the processor (default: torch's own)")
@@ -213,7 +213,7 @@ def _job(options: argparse.Namespace, fold: int | None, run: Path, *, split_seed
         split_seed=split_seed,
         split=options.split,
         teach=options.teach,
-        begin_from=getattr(options, "begin_from", None),
+        begin_from=options.begin_from,
         tensorboard=getattr(options, "tensorboard", False),
         device=options.device,
         threads=options.threads,
