@@ -47,6 +47,7 @@ def _parser() -> argparse.ArgumentParser:
     _data_options(fit)
     fit.add_argument("--out", type=Path, required=True, metavar="RUN", help="folder of the run")
     fit.add_argument("--fold", type=int, metavar="K", help="hold fold K out (default: train on everything)")
+    fit.add_argument("--filters", type=Path, metavar="ONNX", help="begin with a teacher's filters")
     fit.add_argument("--begin-from", type=Path, metavar="RUN", help="take over the weights of another run")
     fit.add_argument("--tensorboard", action="store_true", help="write the curves for TensorBoard, too")
     fit.add_argument("--resume", action="store_true", help="go on with the run in --out")
@@ -160,6 +161,7 @@ def _job(options: argparse.Namespace, fold: int | None, run: Path):
         folds=options.folds,
         split_seed=options.split_seed,
         teach=options.teach,
+        filters=getattr(options, "filters", None),
         begin_from=getattr(options, "begin_from", None),
         tensorboard=getattr(options, "tensorboard", False),
         device=options.device,
