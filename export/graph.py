@@ -67,12 +67,14 @@ def build(net: GenreNet, *, n_frames: int, n_mels: int, temperature: float) -> o
 
 def _fold(layer: nn.Module) -> nn.Sequential:
     """Give a layer over time as a plain convolution with its batch norm folded in."""
-    if not isinstance(layer, nn.Sequential) or not isinstance(layer[0], TimeConv):
+    if not isinstance(layer, nn.Sequential):
         raise TypeError(f"{type(layer).__name__} is no layer over time")
-    conv = layer[0]
+    conv, norm, _ = layer
+    if not isinstance(conv, TimeConv) or not isinstance(norm, nn.BatchNorm1d):
+        raise TypeError(f"{type(conv).__name__} and {type(norm).__name__} are no layer over time")
     plain = nn.Conv1d(conv.in_channels, conv.out_channels, conv.kernel_size, bias=False).eval()
     plain.weight = nn.Parameter(conv.weight.detach().clone(), requires_grad=False)
-    return nn.Sequential(fuse_conv_bn_eval(plain, layer[1]), nn.ReLU())
+    return nn.Sequential(fuse_conv_bn_eval(plain, norm), nn.ReLU())
 
 
 def _strip(model: onnx.ModelProto) -> None:
