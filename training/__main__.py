@@ -2,12 +2,14 @@
 
 import argparse
 import sys
+from collections import Counter
 from pathlib import Path
 
 from training.console import guarded, out
-from training.datasets import READERS, Reader
+from training.datasets import READERS, Clip, LeftOut, Reader
 from training.datasets.fma import SUBSETS, FmaReader
 from training.datasets.gtzan import GtzanReader
+from training.datasets.unlabelled import UnlabelledReader
 from training.splits import KINDS
 
 
@@ -25,25 +27,28 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m training", description=__doc__)
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     prepare = commands.add_parser("prepare", help="decode a data set to log-mel arrays")
-    sets = prepare.add_mutually_exclusive_group(required=True)
-    for name, reader in READERS.items():
-        where = "CSV" if name == "manifest" else "DIR"
-        sets.add_argument(f"--{name}", type=Path, metavar=where, help=(reader.__doc__ or "").splitlines()[0])
-    prepare.add_argument("--fma-subset", choices=SUBSETS, default="small", help="of FMA (default: small)")
-    prepare.add_argument(
-        "--no-official",
-        action="store_true",
-        help="do without GTZAN's official split, for which torchaudio is needed",
-    )
+    _set_options(prepare, READERS)
     prepare.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the prepared set")
     prepare.add_argument("--recipe", default="base", help="whose front end to use (default: base)")
     prepare.add_argument("--jobs", type=int, metavar="N", help="processes (default: all cores)")
     prepare.set_defaults(run=_prepare)
 
+    teach = commands.add_parser("teach", help="make random views of clips, each labelled by a teacher")
+    _set_options(teach, {**READERS, "music": UnlabelledReader})
+    teach.add_argument("--teacher", type=Path, required=True, metavar="ONNX", help="the teacher's model file")
+    teach.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the teaching set")
+    teach.add_argument("--views", type=int, default=4, metavar="N", help="of each piece of 30 s (default: 4)")
+    teach.add_argument("--seed", type=int, default=1, help="of all chance (default: 1)")
+    teach.add_argument("--recipe", default="base", help="whose front end to use (default: base)")
+    teach.add_argument("--jobs", type=int, metavar="N", help="processes (default: all cores)")
+    teach.set_defaults(run=_teach)
+
     fit = commands.add_parser("fit", help="train a recipe on a prepared set")
     _data_options(fit)
     fit.add_argument("--out", type=Path, required=True, metavar="RUN", help="folder of the run")
     fit.add_argument("--fold", type=int, metavar="K", help="hold fold K out (default: train on everything)")
+    fit.add_argument("--begin-from", type=Path, metavar="RUN", help="take over the weights of another run")
+    fit.add_argument("--tensorboard", action="store_true", help="write the curves for TensorBoard, too")
     fit.add_argument("--resume", action="store_true", help="go on with the run in --out")
     fit.add_argument("--stop-after", type=int, metavar="STEP", help="stop there as if interrupted")
     fit.set_defaults(run=_fit)
@@ -65,9 +70,30 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _set_options(parser: argparse.ArgumentParser, readers: dict[str, type[Reader]]) -> None:
+    sets = parser.add_mutually_exclusive_group(required=True)
+    for name, reader in readers.items():
+        where = {"manifest": "CSV", "music": "LIST"}.get(name, "DIR")
+        sets.add_argument(f"--{name}", type=Path, metavar=where, help=(reader.__doc__ or "").splitlines()[0])
+    parser.add_argument("--fma-subset", choices=SUBSETS, default="small", help="of FMA (default: small)")
+    parser.add_argument(
+        "--no-official",
+        action="store_true",
+        help="do without GTZAN's official split, for which torchaudio is needed",
+    )
+
+
 def _data_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="a prepared set")
     parser.add_argument("--recipe", default="base", help="name or TOML file (default: base)")
+    parser.add_argument(
+        "--teach",
+        type=Path,
+        nargs="+",
+        default=[],
+        metavar="SET",
+        help="teaching sets (for [distil])",
+    )
     parser.add_argument(
         "--folds", type=int, default=5, metavar="N", help="folds of the whole set (default: 5)"
     )
@@ -100,8 +126,23 @@ def _reader(options: argparse.Namespace) -> Reader:
         return FmaReader(options.fma, subset=options.fma_subset)
     if options.gtzan is not None:
         return GtzanReader(options.gtzan, official=not options.no_official)
-    name = next(name for name in READERS if getattr(options, name) is not None)
-    return READERS[name](getattr(options, name))
+    readers = {**READERS, "music": UnlabelledReader}
+    name = next(name for name in readers if getattr(options, name, None) is not None)
+    return readers[name](getattr(options, name))
+
+
+def _teach(options: argparse.Namespace) -> None:
+    from training.recipe import read_recipe
+    from training.teach import teach
+
+    listed = list(_reader(options).clips())
+    count, left_out = teach(
+        [clip for clip in listed if isinstance(clip, Clip)], options.out,
+        read_recipe(options.recipe).front_end, options.teacher,
+        views=options.views, seed=options.seed, jobs=options.jobs, console=out,
+    )  # fmt: skip
+    left_out |= Counter(item.reason for item in listed if isinstance(item, LeftOut))
+    print(f"{count} views in {options.out}; clips left out: {left_out or 'none'}")
 
 
 def _fit(options: argparse.Namespace) -> None:
@@ -143,6 +184,9 @@ def _job(options: argparse.Namespace, fold: int | None, run: Path):
         folds=options.folds,
         split_seed=options.split_seed,
         split=options.split,
+        teach=options.teach,
+        begin_from=getattr(options, "begin_from", None),
+        tensorboard=getattr(options, "tensorboard", False),
         device=options.device,
         threads=options.threads,
     )
