@@ -2,10 +2,15 @@
 
 import argparse
 import sys
+from collections import Counter
 from pathlib import Path
 
 from training.console import guarded, out
-from training.datasets import READERS
+from training.datasets import READERS, Clip, LeftOut, Reader
+from training.datasets.fma import SUBSETS, FmaReader
+from training.datasets.gtzan import GtzanReader
+from training.datasets.unlabelled import UnlabelledReader
+from training.splits import KINDS
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -22,19 +27,14 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m training", description=__doc__)
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     prepare = commands.add_parser("prepare", help="decode a data set to log-mel arrays")
-    sets = prepare.add_mutually_exclusive_group(required=True)
-    for name, reader in READERS.items():
-        sets.add_argument(f"--{name}", type=Path, metavar="PATH", help=(reader.__doc__ or "").splitlines()[0])
+    _set_options(prepare, READERS)
     prepare.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the prepared set")
     prepare.add_argument("--recipe", default="base", help="whose front end to use (default: base)")
     prepare.add_argument("--jobs", type=int, metavar="N", help="processes (default: all cores)")
     prepare.set_defaults(run=_prepare)
 
     teach = commands.add_parser("teach", help="make random views of clips, each labelled by a teacher")
-    sets = teach.add_mutually_exclusive_group(required=True)
-    for name, reader in READERS.items():
-        sets.add_argument(f"--{name}", type=Path, metavar="PATH", help=(reader.__doc__ or "").splitlines()[0])
-    sets.add_argument("--music", type=Path, metavar="LIST", help="a text file: an unlabelled file a line")
+    _set_options(teach, {**READERS, "music": UnlabelledReader})
     teach.add_argument("--teacher", type=Path, required=True, metavar="ONNX", help="the teacher's model file")
     teach.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the teaching set")
     teach.add_argument("--views", type=int, default=4, metavar="N", help="of each piece of 30 s (default: 4)")
@@ -71,6 +71,19 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _set_options(parser: argparse.ArgumentParser, readers: dict[str, type[Reader]]) -> None:
+    sets = parser.add_mutually_exclusive_group(required=True)
+    for name, reader in readers.items():
+        where = {"manifest": "CSV", "music": "LIST"}.get(name, "DIR")
+        sets.add_argument(f"--{name}", type=Path, metavar=where, help=(reader.__doc__ or "").splitlines()[0])
+    parser.add_argument("--fma-subset", choices=SUBSETS, default="small", help="of FMA (default: small)")
+    parser.add_argument(
+        "--no-official",
+        action="store_true",
+        help="do without GTZAN's official split, for which torchaudio is needed",
+    )
+
+
 def _data_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="a prepared set")
     parser.add_argument("--recipe", default="base", help="name or TOML file (default: base)")
@@ -85,6 +98,13 @@ def _data_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--folds", type=int, default=5, metavar="N", help="folds of the whole set (default: 5)"
     )
+    parser.add_argument(
+        "--split",
+        choices=KINDS,
+        default="folds",
+        metavar="KIND",
+        help=f"one of {', '.join(KINDS)} (default: folds)",
+    )
     parser.add_argument("--split-seed", type=int, default=1, metavar="SEED", help="of the folds (default: 1)")
     parser.add_argument("--seed", type=int, help="of the training (default: the recipe's)")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
@@ -93,34 +113,36 @@ def _data_options(parser: argparse.ArgumentParser) -> None:
 
 def _prepare(options: argparse.Namespace) -> None:
     from training.prepare import prepare
+    from training.prepare_report import tell
     from training.recipe import read_recipe
 
-    name = next(name for name in READERS if getattr(options, name) is not None)
-    clips = READERS[name](getattr(options, name)).clips()
-    front_end = read_recipe(options.recipe).front_end
-    report = prepare(clips, options.out, front_end, jobs=options.jobs, console=out)
-    print(
-        f"{report.usable} of {report.listed} clips usable ({report.decoded_now} decoded now), "
-        f"{report.seconds / 3600:.2f} h in {options.out}"
+    report = prepare(
+        _reader(options), options.out, read_recipe(options.recipe).front_end, jobs=options.jobs, console=out
     )
-    for failure in report.failures:
-        print(f"  left out [{failure.reason}] {failure.detail}")
-    if report.failures:
-        print(f"  {len(report.failures)} left out: {report.by_reason}; all in {options.out / 'report.json'}")
+    tell(report, options.out)
+
+
+def _reader(options: argparse.Namespace) -> Reader:
+    if options.fma is not None:
+        return FmaReader(options.fma, subset=options.fma_subset)
+    if options.gtzan is not None:
+        return GtzanReader(options.gtzan, official=not options.no_official)
+    readers = {**READERS, "music": UnlabelledReader}
+    name = next(name for name in readers if getattr(options, name, None) is not None)
+    return readers[name](getattr(options, name))
 
 
 def _teach(options: argparse.Namespace) -> None:
-    from training.datasets.unlabelled import UnlabelledReader
     from training.recipe import read_recipe
     from training.teach import teach
 
-    readers = {**READERS, "music": UnlabelledReader}
-    name = next(name for name in readers if getattr(options, name) is not None)
-    clips = readers[name](getattr(options, name)).clips()
+    listed = list(_reader(options).clips())
     count, left_out = teach(
-        clips, options.out, read_recipe(options.recipe).front_end, options.teacher,
+        [clip for clip in listed if isinstance(clip, Clip)], options.out,
+        read_recipe(options.recipe).front_end, options.teacher,
         views=options.views, seed=options.seed, jobs=options.jobs, console=out,
     )  # fmt: skip
+    left_out |= Counter(item.reason for item in listed if isinstance(item, LeftOut))
     print(f"{count} views in {options.out}; clips left out: {left_out or 'none'}")
 
 
@@ -141,9 +163,11 @@ def _evaluate(options: argparse.Namespace) -> None:
 
     runs: list[Path] = options.runs
     if not runs:
-        runs = [options.out / f"fold{k}" for k in range(options.folds)]
-        for k, run in enumerate(runs):
-            fit(_job(options, k, run), resume=True)
+        folds = range(options.folds) if options.split.endswith("folds") else [None]
+        for fold in folds:
+            run = options.out / ("run" if fold is None else f"fold{fold}")
+            fit(_job(options, fold, run), resume=True)
+            runs.append(run)
     evaluate(runs, options.data, options.out, hop_s=options.hop)
 
 
@@ -160,6 +184,7 @@ def _job(options: argparse.Namespace, fold: int | None, run: Path):
         fold=fold,
         folds=options.folds,
         split_seed=options.split_seed,
+        split=options.split,
         teach=options.teach,
         filters=getattr(options, "filters", None),
         begin_from=getattr(options, "begin_from", None),

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from training.errors import RunError
 from training.recipe import Recipe
+from training.splits import is_leaky
 from training.store import replace
 
 FILE = "checkpoint.safetensors"
@@ -41,7 +42,8 @@ class RunState(msgspec.Struct, kw_only=True):
         seed: of the training.
         commit: of the code, `-dirty` where files differed.
         labels: in the order of the network's output.
-        fold, folds, split_seed: which part is held out; fold None: none.
+        fold, folds, split_seed: which part is held out; fold None: none, or the split has no folds.
+        split: kind of the split, see `training.splits`.
         train_groups: the groups that taught it.
         held_out: ids of the clips of the test fold.
         dev: ids of the clips of the dev part.
@@ -70,12 +72,18 @@ class RunState(msgspec.Struct, kw_only=True):
     best_step: int = 0
     stopped: bool = False
     temperature: float = 1.0
+    split: str = "folds"
     curves: list[Point] = []
 
     @property
     def done(self) -> bool:
         """True when no step is left to take."""
         return self.stopped or self.step >= self.recipe.fit.steps
+
+    @property
+    def leaky(self) -> bool:
+        """True when clips of one group may be on both sides: no figure of this run is honest."""
+        return is_leaky(self.split)
 
 
 def save(folder: Path, state: RunState, tensors: dict[str, Tensor]) -> None:

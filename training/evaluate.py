@@ -20,6 +20,7 @@ from training.fit import load_net
 from training.metrics import calibration_error, confusion, f1, interval_over_groups, recall
 from training.plots import plot_confusion, plot_curves
 from training.predict import Logits, clip_logits, fit_temperature, softmax
+from training.splits import describe
 from training.store import Entry, PreparedSet, replace
 
 Ints = NDArray[np.int64]
@@ -85,7 +86,7 @@ def _ask(run: Path, prepared: PreparedSet, hop_s: float) -> Answers:
         )
     taught = set(state.train_groups)
     for clip in clips:
-        if clip.group in taught:
+        if clip.group in taught and not state.leaky:
             raise SplitError(
                 f"group '{clip.group}' of '{clip.id}' taught {run}",
                 remedy="evaluate on the set that the run was made on; its groups must not have changed",
@@ -99,7 +100,7 @@ def _check_together(answers: Sequence[Answers]) -> None:
     first = answers[0].state
     seen: set[tuple[int, int | None]] = set()
     for state in (answer.state for answer in answers):
-        same = (state.labels, state.folds) == (first.labels, first.folds)
+        same = (state.labels, state.split, state.folds) == (first.labels, first.split, first.folds)
         if not (same and state.recipe.trains_as(first.recipe)):
             raise RunError("the runs are of different recipes", remedy="evaluate one recipe at a time")
         if not state.done:
@@ -117,7 +118,7 @@ def _figures(answers: Sequence[Answers]) -> dict[str, Any]:
     state = answers[0].state
     labels, not_music = state.labels, state.recipe.not_music
     music = np.array([label not in not_music for label in labels])
-    temperatures = [_temperature(_others(own, answers) or [own]) for own in answers]
+    temperatures = [_temperature_for(own, answers) for own in answers]
     clip_targets: list[int] = []
     clip_answers: list[int] = []
     groups: list[str] = []
@@ -140,18 +141,18 @@ def _figures(answers: Sequence[Answers]) -> dict[str, Any]:
     seeds = sorted({answer.state.split_seed for answer in answers})
     folds = sorted({answer.state.fold for answer in answers if answer.state.fold is not None})
     whole = len(folds) == state.folds
-    scope = (
-        f"{state.folds} group-disjoint folds" if whole else f"folds {folds} of {state.folds}, group-disjoint"
-    )
+    scope = describe(state.split, folds, state.folds)
     raw = softmax(np.concatenate([answer.logits for answer in answers]))
     return {
         "recipe": state.recipe.name,
         "commit": state.commit,
         "labels": labels,
+        "split": state.split,
+        "leaky": state.leaky,
         "split_seeds": seeds,
         "folds": folds,
         "clips": len(targets) // len(seeds) if whole else len(targets),
-        "temperature": _temperature(answers),
+        "temperature": _temperature(answers) if folds else temperatures[0],
         "temperatures_by_run": temperatures,
         "accuracy": {
             "value": float(hits[genre].mean()),
@@ -207,6 +208,14 @@ def _others(own: Answers, answers: Sequence[Answers]) -> list[Answers]:
     """Give the other folds of the same split: those of another split hold this fold's clips too."""
     seed, fold = own.state.split_seed, own.state.fold
     return [a for a in answers if a.state.split_seed == seed and a.state.fold != fold]
+
+
+def _temperature_for(own: Answers, answers: Sequence[Answers]) -> float:
+    """Give the temperature of the other folds; of the run's own dev part where there are none."""
+    others = _others(own, answers)
+    if others:
+        return _temperature(others)
+    return own.state.temperature if own.state.dev else _temperature([own])
 
 
 def _temperature(answers: Sequence[Answers]) -> float:

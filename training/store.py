@@ -37,6 +37,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     licence: str
     file: str
     frames: int
+    split: str = ""
     also: str = ""
 
 
@@ -76,27 +77,37 @@ class PreparedSet:
 
     def frames(self, clip: Entry) -> Frames:
         """Give the (k, n_mels) float32 frames of a clip."""
-        return self._array(clip, "frames").astype(np.float32)
+        return read_frames(self.folder, clip)
 
     def windows(self, clip: Entry, hop: int) -> Frames:
         """Give the (n, n_frames, n_mels) windows that the streamer would judge, n >= 1.
 
         They come from the streamer's own `WindowStream`, so that a short clip is repeated as it is there.
         """
-        frames, powers = self.frames(clip), self._array(clip, "powers")
+        frames, powers = self.frames(clip), _read(self.folder, clip, "powers")
         stream = WindowStream(self.front_end, hop)
         windows = [*stream.push(frames, powers, 0), *stream.flush(0)]
         return np.stack([window.frames for window in windows])
 
-    def _array(self, clip: Entry, name: str) -> NDArray[np.float32]:
-        try:
-            with np.load(self.folder / clip.file, allow_pickle=False) as arrays:
-                return arrays[name]
-        except (OSError, ValueError, KeyError) as error:
-            raise DataError(
-                f"{self.folder / clip.file}: can't be read: {error}",
-                remedy="run 'prepare' again; it fills the hole",
-            ) from error
+
+def read_frames(folder: Path, clip: Entry) -> Frames:
+    """Give the (k, n_mels) float32 frames of a clip.
+
+    Raises:
+        DataError: its file is gone or damaged.
+    """
+    return _read(folder, clip, "frames").astype(np.float32)
+
+
+def _read(folder: Path, clip: Entry, name: str) -> NDArray[np.float32]:
+    try:
+        with np.load(folder / clip.file, allow_pickle=False) as arrays:
+            return arrays[name]
+    except (OSError, ValueError, KeyError) as error:
+        raise DataError(
+            f"{folder / clip.file}: can't be read: {error}",
+            remedy="run 'prepare' again; it fills the hole",
+        ) from error
 
 
 def clip_file(clip: Clip, front_end: FrontEnd) -> str:
