@@ -30,10 +30,25 @@ def _parser() -> argparse.ArgumentParser:
     prepare.add_argument("--jobs", type=int, metavar="N", help="processes (default: all cores)")
     prepare.set_defaults(run=_prepare)
 
+    teach = commands.add_parser("teach", help="make random views of clips, each labelled by a teacher")
+    sets = teach.add_mutually_exclusive_group(required=True)
+    for name, reader in READERS.items():
+        sets.add_argument(f"--{name}", type=Path, metavar="PATH", help=(reader.__doc__ or "").splitlines()[0])
+    sets.add_argument("--music", type=Path, metavar="LIST", help="a text file: an unlabelled file a line")
+    teach.add_argument("--teacher", type=Path, required=True, metavar="ONNX", help="the teacher's model file")
+    teach.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the teaching set")
+    teach.add_argument("--views", type=int, default=4, metavar="N", help="of each piece of 30 s (default: 4)")
+    teach.add_argument("--seed", type=int, default=1, help="of all chance (default: 1)")
+    teach.add_argument("--recipe", default="base", help="whose front end to use (default: base)")
+    teach.add_argument("--jobs", type=int, metavar="N", help="processes (default: all cores)")
+    teach.set_defaults(run=_teach)
+
     fit = commands.add_parser("fit", help="train a recipe on a prepared set")
     _data_options(fit)
     fit.add_argument("--out", type=Path, required=True, metavar="RUN", help="folder of the run")
     fit.add_argument("--fold", type=int, metavar="K", help="hold fold K out (default: train on everything)")
+    fit.add_argument("--begin-from", type=Path, metavar="RUN", help="take over the weights of another run")
+    fit.add_argument("--tensorboard", action="store_true", help="write the curves for TensorBoard, too")
     fit.add_argument("--resume", action="store_true", help="go on with the run in --out")
     fit.add_argument("--stop-after", type=int, metavar="STEP", help="stop there as if interrupted")
     fit.set_defaults(run=_fit)
@@ -59,6 +74,14 @@ def _data_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="a prepared set")
     parser.add_argument("--recipe", default="base", help="name or TOML file (default: base)")
     parser.add_argument(
+        "--teach",
+        type=Path,
+        nargs="+",
+        default=[],
+        metavar="SET",
+        help="teaching sets (for [distil])",
+    )
+    parser.add_argument(
         "--folds", type=int, default=5, metavar="N", help="folds of the whole set (default: 5)"
     )
     parser.add_argument("--split-seed", type=int, default=1, metavar="SEED", help="of the folds (default: 1)")
@@ -83,6 +106,21 @@ def _prepare(options: argparse.Namespace) -> None:
         print(f"  left out [{failure.reason}] {failure.detail}")
     if report.failures:
         print(f"  {len(report.failures)} left out: {report.by_reason}; all in {options.out / 'report.json'}")
+
+
+def _teach(options: argparse.Namespace) -> None:
+    from training.datasets.unlabelled import UnlabelledReader
+    from training.recipe import read_recipe
+    from training.teach import teach
+
+    readers = {**READERS, "music": UnlabelledReader}
+    name = next(name for name in readers if getattr(options, name) is not None)
+    clips = readers[name](getattr(options, name)).clips()
+    count, left_out = teach(
+        clips, options.out, read_recipe(options.recipe).front_end, options.teacher,
+        views=options.views, seed=options.seed, jobs=options.jobs, console=out,
+    )  # fmt: skip
+    print(f"{count} views in {options.out}; clips left out: {left_out or 'none'}")
 
 
 def _fit(options: argparse.Namespace) -> None:
@@ -121,6 +159,9 @@ def _job(options: argparse.Namespace, fold: int | None, run: Path):
         fold=fold,
         folds=options.folds,
         split_seed=options.split_seed,
+        teach=options.teach,
+        begin_from=getattr(options, "begin_from", None),
+        tensorboard=getattr(options, "tensorboard", False),
         device=options.device,
         threads=options.threads,
     )

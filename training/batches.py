@@ -1,24 +1,43 @@
 """Batches for training: which clip, which three seconds of it, balanced and seeded step by step.
 
 A step's batch depends on (seed, step) alone, so a run that was interrupted goes on as if it
-had not been.
+had not been. Everything is held in memory, frames as float16.
 """
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from streamer.flow import Frames
-from training.recipe import Recipe
+from training.errors import DataError
+from training.recipe import DistilRecipe, FitRecipe, Recipe
 from training.store import Entry, PreparedSet
+from training.teaching import Taught, TeachingSet
 
 CROPS_CAP = 8  # a long clip counts as the square root of its windows, at most this many: it is still one clip
+Random = np.random.Generator
 
 
-class Batches:
-    """Draws windows from the clips of a training part, all held in memory.
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Windows and what is to be learnt from them.
+
+    Attributes:
+        frames: (batch, n_frames, n_mels) float32.
+        targets: (batch,) index of the label, -1 where there is none.
+        taught: what the teacher says, one row a window; None without a teacher.
+    """
+
+    frames: Frames
+    targets: NDArray[np.int64]
+    taught: Taught | None = None
+
+
+class ClipBatches:
+    """Draws random windows from the clips of a training part.
 
     Args:
         prepared: the set.
@@ -29,25 +48,160 @@ class Batches:
 
     def __init__(self, prepared: PreparedSet, part: Sequence[int], recipe: Recipe, labels: list[str]) -> None:
         self._recipe = recipe
-        self._n_frames = prepared.front_end.n_frames
         clips = [prepared.clips[i] for i in part]
-        frames = [prepared.frames(clip).astype(np.float16) for clip in clips]
-        self._frames = np.concatenate(frames)
-        self._counts = np.array([len(f) for f in frames])
-        self._starts = np.concatenate(([0], np.cumsum(self._counts)[:-1]))
+        self._pool = _Pool(prepared, clips)
         self._targets = np.array([labels.index(clip.label) for clip in clips])
-        self._probability = clip_probabilities(clips, recipe, self._counts / self._n_frames)
+        windows = self._pool.counts / prepared.front_end.n_frames
+        self._probability = clip_probabilities(clips, recipe.fit, windows)
 
-    def draw(self, seed: int, step: int) -> tuple[Frames, NDArray[np.int64]]:
-        """Give the (batch, n_frames, n_mels) windows and (batch,) targets of a step."""
+    def draw(self, seed: int, step: int) -> Batch:
+        """Give the batch of a step."""
         random = np.random.default_rng((seed, step))
         clips = random.choice(len(self._targets), self._recipe.fit.batch, p=self._probability)
-        return self._crop(clips, random), self._targets[clips]
-
-    def _crop(self, clips: NDArray[np.int64], random: np.random.Generator) -> Frames:
-        """Cut a random window of each clip, read a little faster or slower; short clips are repeated."""
         tempo = 1.0 + self._recipe.augment.tempo * random.uniform(-1.0, 1.0, (len(clips), 1))
-        counts = self._counts[clips][:, None]
+        return Batch(self._pool.stretched(clips, tempo, random), self._targets[clips])
+
+
+class TaughtBatches:
+    """Draws the windows that a teacher labelled: some of labelled views, the rest of unlabelled ones.
+
+    Args:
+        sets: teaching sets.
+        groups: those that may teach; views of others, or with others mixed in, are left out.
+        recipe: with a `distil` table.
+        distil: that table.
+        labels: in the order of the network's output.
+    """
+
+    def __init__(
+        self,
+        sets: Sequence[TeachingSet],
+        groups: set[str],
+        recipe: Recipe,
+        distil: DistilRecipe,
+        labels: list[str],
+    ) -> None:
+        self._distil, self._batch = distil, recipe.fit.batch
+        self._parts: list[_TaughtPart] = []
+        self.used: dict[str, int] = {teaching.folder.name: 0 for teaching in sets}
+        with_labels = round(distil.labelled * self._batch)
+        for labelled, count in ((True, with_labels), (False, self._batch - with_labels)):
+            if count:
+                self._parts.append(_TaughtPart(sets, groups, labelled, count, recipe.fit, labels))
+        for part in self._parts:
+            for name, views in part.used.items():
+                self.used[name] += views
+        known = np.concatenate([part.embedding for part in self._parts]).astype(np.float32)
+        self._mean, self._scale = known.mean(axis=0), 1.0 / (known.std(axis=0) + 1e-3)
+        self.n_embedding = known.shape[1]
+        self.n_tags = self._parts[0].tags.shape[1]
+
+    def draw(self, seed: int, step: int) -> Batch:
+        """Give the batch of a step; the embedding is standardised."""
+        random = np.random.default_rng((seed, step))
+        drawn = [part.draw(self._distil.jitter, random) for part in self._parts]
+        embedding = np.concatenate([taught.embedding for _, _, taught in drawn])
+        return Batch(
+            np.concatenate([frames for frames, _, _ in drawn]),
+            np.concatenate([targets for _, targets, _ in drawn]),
+            Taught(
+                (embedding - self._mean) * self._scale,
+                np.concatenate([taught.tags for _, _, taught in drawn]),
+            ),
+        )
+
+
+class _TaughtPart:
+    """The labelled or the unlabelled views of the sets; `count` windows of a batch are of them."""
+
+    def __init__(
+        self,
+        sets: Sequence[TeachingSet],
+        groups: set[str],
+        labelled: bool,
+        count: int,
+        fit: FitRecipe,
+        labels: list[str],
+    ) -> None:
+        pools, clips, first, windows, frame, embedding, tags = [], [], [], [], [], [], []
+        self._count, self.used = count, {}
+        taken = 0
+        for teaching in sets:
+            mine = [clip for clip in teaching.clips if bool(clip.label) == labelled]
+            usable = [clip for clip in mine if _may_teach(clip, groups, labels)]
+            self.used[teaching.folder.name] = len(usable)
+            if not usable:
+                continue
+            pools.append(_Pool(teaching, usable))
+            for clip in usable:
+                rows = teaching.rows(clip)
+                first.append(taken)
+                windows.append(len(rows))
+                taken += len(rows)
+                frame.append(teaching.start_frame[rows])
+                embedding.append(teaching.embedding[rows])
+                tags.append(teaching.tags[rows])
+            clips += usable
+        if not clips:
+            raise DataError(
+                f"no {'labelled' if labelled else 'unlabelled'} view of the teaching sets may teach here",
+                remedy="bring such a set with --teach, or set distil.labelled to 1 or 0",
+            )
+        self._pool = _Pool.join(pools)
+        self._first, self._windows = np.array(first), np.array(windows)
+        self._frame, self.embedding = np.concatenate(frame), np.concatenate(embedding)
+        self.tags = np.concatenate(tags)
+        self._targets = np.array([labels.index(clip.label) if clip.label else -1 for clip in clips])
+        views = len(clips) / len({clip.id.partition("#")[0].partition("@")[0] for clip in clips})
+        self._probability = (
+            clip_probabilities(clips, fit, self._windows.astype(float), views)
+            if labelled
+            else self._windows / self._windows.sum()
+        )
+
+    def draw(self, jitter: int, random: Random) -> tuple[Frames, NDArray[np.int64], Taught]:
+        clips = random.choice(len(self._targets), self._count, p=self._probability)
+        row = self._first[clips] + (random.random(len(clips)) * self._windows[clips]).astype(np.int64)
+        beside = random.integers(-jitter, jitter + 1, len(clips))
+        frames = self._pool.at(clips, self._frame[row] + beside)
+        taught = Taught(self.embedding[row].astype(np.float32), self.tags[row].astype(np.float32))
+        return frames, self._targets[clips], taught
+
+
+class _Pool:
+    """The frames of many clips, one after the other; clips shorter than a window are repeated."""
+
+    def __init__(self, prepared: PreparedSet, clips: Sequence[Entry]) -> None:
+        self._n_frames = prepared.front_end.n_frames
+        self.counts = np.array([clip.frames for clip in clips])
+        self._starts = np.concatenate(([0], np.cumsum(self.counts)[:-1]))
+        self._frames = np.empty((self.counts.sum(), prepared.front_end.n_mels), np.float16)
+        for clip, start in zip(clips, self._starts, strict=True):
+            self._frames[start : start + clip.frames] = prepared.frames(clip)
+
+    @classmethod
+    def join(cls, pools: Sequence["_Pool"]) -> "_Pool":
+        """Give one pool of several, their clips in order."""
+        if len(pools) == 1:
+            return pools[0]
+        joined = cls.__new__(cls)
+        joined._n_frames = pools[0]._n_frames
+        joined.counts = np.concatenate([pool.counts for pool in pools])
+        joined._starts = np.concatenate(([0], np.cumsum(joined.counts)[:-1]))
+        joined._frames = np.concatenate([pool._frames for pool in pools])
+        return joined
+
+    def at(self, clips: NDArray[np.int64], start: NDArray[np.int64]) -> Frames:
+        """Give the (n, n_frames, n_mels) windows of clips that begin at these frames."""
+        last = np.maximum(self.counts[clips] - self._n_frames, 0)
+        at = np.clip(start, 0, last)[:, None] + np.arange(self._n_frames)
+        return self._frames[self._starts[clips][:, None] + at % self.counts[clips][:, None]].astype(
+            np.float32
+        )
+
+    def stretched(self, clips: NDArray[np.int64], tempo: NDArray[np.float64], random: Random) -> Frames:
+        """Cut a random window of each clip, read faster or slower by (n, 1) `tempo`."""
+        counts = self.counts[clips][:, None]
         room = counts - tempo * self._n_frames
         start = random.uniform(0.0, 1.0, (len(clips), 1)) * np.where(room > 0, room, counts)
         at = start + tempo * np.arange(self._n_frames)
@@ -59,15 +213,28 @@ class Batches:
         return low + weight * (high - low)
 
 
+def _may_teach(clip: Entry, groups: set[str], labels: list[str]) -> bool:
+    """Say whether neither the clip nor what was mixed into it is held out."""
+    own = not clip.label or (clip.group in groups and clip.label in labels)
+    return own and (not clip.also or clip.also in groups)
+
+
 def clip_probabilities(
-    clips: Sequence[Entry], recipe: Recipe, windows: NDArray[np.float64]
+    clips: Sequence[Entry], fit: FitRecipe, windows: NDArray[np.float64], views: float = 1.0
 ) -> NDArray[np.float64]:
-    """Give the (n,) probabilities with which clips are drawn; `windows` is each one's length in windows."""
+    """Give the (n,) probabilities with which clips are drawn.
+
+    Args:
+        clips: the clips, or views of them.
+        fit: balance and group_cap.
+        windows: (n,) each one's length in windows.
+        views: how many there are of each clip.
+    """
     sizes = Counter((clip.label, clip.group) for clip in clips)
     weights = np.sqrt(np.clip(windows, 1.0, CROPS_CAP))
     for i, clip in enumerate(clips):
-        weights[i] *= min(1.0, recipe.fit.group_cap / sizes[clip.label, clip.group])
+        weights[i] *= min(1.0, fit.group_cap * views / sizes[clip.label, clip.group])
     for label in {clip.label for clip in clips}:
         mask = np.array([clip.label == label for clip in clips])
-        weights[mask] *= mask.sum() ** (1.0 - recipe.fit.balance) / weights[mask].sum()
+        weights[mask] *= mask.sum() ** (1.0 - fit.balance) / weights[mask].sum()
     return weights / weights.sum()

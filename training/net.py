@@ -68,10 +68,17 @@ class Head(nn.Module):
         self.dropout = nn.Dropout(recipe.dropout)
         self.linear = nn.Linear(2 * recipe.features, n_labels)
 
+    def pool(self, features: Tensor) -> Tensor:
+        """Take (batch, features, steps); give their mean and maximum, (batch, 2 * features)."""
+        return torch.cat((features.mean(dim=2), features.amax(dim=2)), dim=1)
+
+    def logits(self, pooled: Tensor) -> Tensor:
+        """Take (batch, 2 * features); give (batch, labels)."""
+        return self.linear(self.dropout(pooled))
+
     def forward(self, features: Tensor) -> Tensor:
         """See the class."""
-        pooled = torch.cat((features.mean(dim=2), features.amax(dim=2)), dim=1)
-        return self.linear(self.dropout(pooled))
+        return self.logits(self.pool(features))
 
 
 class GenreNet(nn.Module):
@@ -85,6 +92,10 @@ class GenreNet(nn.Module):
     def forward(self, frames: Tensor) -> Tensor:
         """See the class."""
         return self.head(self.trunk(frames))
+
+    def pooled(self, frames: Tensor) -> Tensor:
+        """Give what the head's linear layer sees, (batch, 2 * features)."""
+        return self.head.pool(self.trunk(frames))
 
 
 def _normed(channels: int) -> tuple[nn.Module, nn.Module]:

@@ -41,6 +41,8 @@ class FitRecipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         balance: 1 draws all labels alike, 0 draws them by their number of clips.
         dev_share: share of the training groups held back for temperature and curves; 0: none.
         check_every: steps from one checkpoint and one point of the curves to the next.
+        ema: decay a step of the mean of weights that is evaluated and exported; 0: the last weights.
+        patience: checks without a better NLL of the dev part after which training stops; 0: never.
         precision: `bf16` computes the layers in bfloat16 where the processor gains by it.
     """
 
@@ -56,6 +58,8 @@ class FitRecipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     balance: float = 1.0
     dev_share: float = 0.0
     check_every: int = 100
+    ema: float = 0.0
+    patience: int = 0
     precision: Literal["float32", "bf16"] = "float32"
 
 
@@ -87,6 +91,22 @@ class AugmentRecipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     mask_bands: int = 0
 
 
+class DistilRecipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is learnt from a teacher's soft labels (`fit --teach`), beside the labels.
+
+    Attributes:
+        labelled: share of a batch that is drawn from labelled views; the rest has no labels.
+        embedding: weight of the squared error of the teacher's standardised embedding.
+        tags: weight of the cross-entropy of the teacher's tags.
+        jitter: frames by which a window may lie beside the teacher's.
+    """
+
+    labelled: float = 0.5
+    embedding: float = 1.0
+    tags: float = 1.0
+    jitter: int = 3
+
+
 class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A whole recipe.
 
@@ -97,6 +117,7 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         training_data: one sentence for the model file.
         licence: of the model.
         front_end, net, fit, augment, decision: see there.
+        distil: see there; None learns from labels alone.
     """
 
     name: str
@@ -109,6 +130,7 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     fit: FitRecipe
     augment: AugmentRecipe
     decision: Decision
+    distil: DistilRecipe | None = None
 
     def trains_as(self, other: "Recipe") -> bool:
         """Say whether both make the same weights: what is only written beside them may differ."""
@@ -168,6 +190,8 @@ def _check(recipe: Recipe, name: str) -> None:
         "fit.balance": 0 <= fit.balance <= 1,
         "fit.dev_share": 0 <= fit.dev_share <= 0.5,
         "fit.check_every": fit.check_every >= 1,
+        "fit.ema": 0 <= fit.ema < 1,
+        "fit.patience": fit.patience >= 0 and (fit.patience == 0 or fit.dev_share > 0),
         "net.dropout": 0 <= recipe.net.dropout < 1,
         "augment.tempo": 0 <= recipe.augment.tempo < 0.5,
         "front_end.f_max": front.f_min < front.f_max <= front.sample_rate / 2,
@@ -175,6 +199,11 @@ def _check(recipe: Recipe, name: str) -> None:
         "front_end.n_frames": front.n_frames >= 48,
         "front_end.hop_length": 1 <= front.hop_length <= front.n_fft,
     }
+    if recipe.distil:
+        rules["distil.labelled"] = 0 <= recipe.distil.labelled <= 1
+        rules["distil.embedding"] = recipe.distil.embedding >= 0
+        rules["distil.tags"] = recipe.distil.tags >= 0
+        rules["distil.jitter"] = recipe.distil.jitter >= 0
     for key, holds in rules.items():
         if not holds:
             raise RecipeError(

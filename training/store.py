@@ -23,7 +23,13 @@ from training.errors import DataError
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
-    """One prepared clip: see `Clip`; `file` is relative to the set's folder, `frames` counts them."""
+    """One prepared clip: see `Clip`.
+
+    Attributes:
+        file: relative to the set's folder.
+        frames: how many there are.
+        also: group of another clip that was mixed in; a split holds it out with that group.
+    """
 
     id: str
     label: str
@@ -31,6 +37,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     licence: str
     file: str
     frames: int
+    also: str = ""
 
 
 class Index(msgspec.Struct, frozen=True, kw_only=True):
