@@ -25,7 +25,7 @@ def plot_train_test(figures: dict[str, Any], path: Path) -> None:
     for x, value in zip(at - 0.2, train, strict=True):
         axes.text(x, value + 0.01, f"{value:.0%}", ha="center", fontsize=9)
     for x, value in zip(at + 0.2, test, strict=True):  # inside the bar: the interval stands on its top
-        axes.text(x, 0.015, f"{value:.0%}", ha="center", fontsize=9, color="white" if value > 0.08 else "black")
+        axes.text(x, 0.015, f"{value:.0%}", ha="center", fontsize=9, color="white")
     axes.set_xticks(at, list(models))
     axes.set_ylim(0, 1.08)
     axes.set_ylabel("accuracy of clips over the genres")

@@ -10,6 +10,7 @@ Sources: Tzanetakis and Cook 2002 (texture statistics, beat histogram), Davis an
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -113,7 +114,7 @@ def _dynamics(x: Values) -> tuple[list[str], Values]:
 
 def _regions(x: Values, hz: Values) -> Iterator[tuple[str, Values]]:
     """Give (n, n_frames) mean log levels of wide regions; one without a band is left out."""
-    for low, high in zip(REGIONS_HZ, REGIONS_HZ[1:], strict=False):
+    for low, high in pairwise(REGIONS_HZ):
         inside = (hz >= low) & (hz < high)
         if inside.any():
             name = f"{low:.0f} to {high:.0f} Hz" if np.isfinite(high) else f"above {low:.0f} Hz"
@@ -138,7 +139,7 @@ def _rhythm(name: str, curve: Values, frame_s: float) -> tuple[list[str], Values
     correlation = correlation / np.maximum(correlation[:, :1], 1e-12)
     bpm = 60.0 / (np.maximum(np.arange(n), 1) * frame_s)
     names, values = [], []
-    for low, high in zip(TEMPI_BPM, TEMPI_BPM[1:], strict=False):
+    for low, high in pairwise(TEMPI_BPM):
         inside = np.flatnonzero((bpm >= low) & (bpm < high))
         if len(inside):
             names.append(f"period of {low:.0f} to {high:.0f} bpm, {name}")
@@ -156,7 +157,7 @@ def _modulation(name: str, curve: Values, frame_s: float) -> tuple[list[str], Va
     spectrum = np.abs(np.fft.rfft((curve - curve.mean(axis=1, keepdims=True)) * window, axis=1)) ** 2
     hz = np.fft.rfftfreq(curve.shape[1], frame_s)
     names, values = [], []
-    for low, high in zip(MODULATIONS_HZ, MODULATIONS_HZ[1:], strict=False):
+    for low, high in pairwise(MODULATIONS_HZ):
         inside = (hz >= low) & (hz < high)
         names.append(f"swing at {low:g} to {high:g} Hz of {name}")
         values.append(np.log(spectrum[:, inside].mean(axis=1) + 1e-6))
