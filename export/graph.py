@@ -77,15 +77,16 @@ def _fold(layers: nn.Sequential) -> nn.Sequential:
 
 
 def _plain(layer: nn.Module) -> nn.Conv2d:
-    """Give a zero-sum convolution as an ordinary one."""
+    """Give a convolution of whatever make as an ordinary one."""
     if not isinstance(layer, nn.Conv2d):
         raise TypeError(f"a batch norm follows {type(layer).__name__}")
-    if not isinstance(layer, ZeroSumConv):
+    if type(layer) is nn.Conv2d:
         return layer
     plain = nn.Conv2d(
         layer.in_channels, layer.out_channels, layer.kernel_size, layer.stride, bias=False
     ).eval()
-    plain.weight = nn.Parameter(layer.kernel().detach().clone(), requires_grad=False)
+    kernel = layer.kernel() if isinstance(layer, ZeroSumConv) else layer.weight
+    plain.weight = nn.Parameter(kernel.detach().clone(), requires_grad=False)
     return plain
 
 
