@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamer.flow import Frames
+from training.assistant import Assistant, evened, mean_over_windows
 from training.errors import DataError
 from training.recipe import DistilRecipe, FitRecipe, Recipe
 from training.store import Entry, PreparedSet
@@ -29,11 +30,13 @@ class Batch:
         frames: (batch, n_frames, n_mels) float32.
         targets: (batch,) index of the label, -1 where there is none.
         taught: what the teacher says, one row a window; None without a teacher.
+        genres: (batch, n_labels) what the assistant says; None without one.
     """
 
     frames: Frames
     targets: NDArray[np.int64]
     taught: Taught | None = None
+    genres: NDArray[np.float32] | None = None
 
 
 class ClipBatches:
@@ -91,6 +94,8 @@ class TaughtBatches:
         for part in self._parts:
             for name, views in part.used.items():
                 self.used[name] += views
+        if distil.genres:
+            self._ask_assistant(len(labels))
         known = np.concatenate([part.embedding for part in self._parts]).astype(np.float32)
         self._mean, self._scale = known.mean(axis=0), 1.0 / (known.std(axis=0) + 1e-3)
         self.n_embedding = known.shape[1]
@@ -100,15 +105,25 @@ class TaughtBatches:
         """Give the batch of a step; the embedding is standardised."""
         random = np.random.default_rng((seed, step))
         drawn = [part.draw(self._distil.jitter, random) for part in self._parts]
-        embedding = np.concatenate([taught.embedding for _, _, taught in drawn])
+        taught = [batch.taught for batch in drawn if batch.taught]
+        embedding = np.concatenate([t.embedding for t in taught])
+        genres = [batch.genres for batch in drawn if batch.genres is not None]
         return Batch(
-            np.concatenate([frames for frames, _, _ in drawn]),
-            np.concatenate([targets for _, targets, _ in drawn]),
-            Taught(
-                (embedding - self._mean) * self._scale,
-                np.concatenate([taught.tags for _, _, taught in drawn]),
-            ),
+            np.concatenate([batch.frames for batch in drawn]),
+            np.concatenate([batch.targets for batch in drawn]),
+            Taught((embedding - self._mean) * self._scale, np.concatenate([t.tags for t in taught])),
+            np.concatenate(genres) if genres else None,
         )
+
+    def _ask_assistant(self, n_labels: int) -> None:
+        """Fit the assistant to the labelled views and let it label all; rare genres are drawn more often."""
+        labelled = self._parts[0]
+        assistant = Assistant(labelled.said(), labelled.targets, n_labels)
+        for part in self._parts:
+            part.genres = assistant.genres(part.said())
+        for part in self._parts[1:]:
+            assert part.genres is not None
+            part.probability = evened(part.genres)
 
 
 class _TaughtPart:
@@ -151,21 +166,28 @@ class _TaughtPart:
         self._first, self._windows = np.array(first), np.array(windows)
         self._frame, self.embedding = np.concatenate(frame), np.concatenate(embedding)
         self.tags = np.concatenate(tags)
-        self._targets = np.array([labels.index(clip.label) if clip.label else -1 for clip in clips])
+        self.targets = np.array([labels.index(clip.label) if clip.label else -1 for clip in clips])
+        self.genres: NDArray[np.float32] | None = None
         views = len(clips) / len({clip.id.partition("#")[0].partition("@")[0] for clip in clips})
-        self._probability = (
+        self.probability = (
             clip_probabilities(clips, fit, self._windows.astype(float), views)
             if labelled
             else self._windows / self._windows.sum()
         )
 
-    def draw(self, jitter: int, random: Random) -> tuple[Frames, NDArray[np.int64], Taught]:
-        clips = random.choice(len(self._targets), self._count, p=self._probability)
+    def said(self) -> NDArray[np.float32]:
+        """Give (views, d) what the teacher says of each view, averaged over its windows."""
+        rows = np.concatenate((self.embedding, self.tags), axis=1)
+        return mean_over_windows(rows, self._first, self._windows)
+
+    def draw(self, jitter: int, random: Random) -> Batch:
+        """Draw this part's windows of a batch; the embedding is as the teacher gave it."""
+        clips = random.choice(len(self.targets), self._count, p=self.probability)
         row = self._first[clips] + (random.random(len(clips)) * self._windows[clips]).astype(np.int64)
         beside = random.integers(-jitter, jitter + 1, len(clips))
-        frames = self._pool.at(clips, self._frame[row] + beside)
         taught = Taught(self.embedding[row].astype(np.float32), self.tags[row].astype(np.float32))
-        return frames, self._targets[clips], taught
+        genres = None if self.genres is None else self.genres[clips]
+        return Batch(self._pool.at(clips, self._frame[row] + beside), self.targets[clips], taught, genres)
 
 
 class _Pool:

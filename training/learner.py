@@ -114,7 +114,7 @@ class Learner:
         return self._fit.rate * rise * 0.5 * (1.0 + math.cos(math.pi * step / self._fit.steps))
 
     def step(self, step: int, batch: Batch) -> tuple[float, float]:
-        """Take one step; give its loss, and the accuracy on its labelled windows as mixed."""
+        """Take one step; give its loss, and the accuracy on its windows as labelled and mixed."""
         for group in self._optimiser.param_groups:
             group["lr"] = self.rate(step)
         seeds = np.random.SeedSequence((self._seed, step)).generate_state(2)
@@ -138,11 +138,17 @@ class Learner:
         return loss.item(), accuracy
 
     def _wanted(self, batch: Batch) -> Tensor:
-        """Give (batch, n_labels + embedding + tags): rows that mixup can mix; no label is a row of zeros."""
-        fit, labels = self._fit, self._n_labels
+        """Give (batch, n_labels + embedding + tags): rows that mixup can mix.
+
+        The part of the labels sums to how much the window counts, 0 where nothing is known of its label.
+        """
+        fit, labels, distil = self._fit, self._n_labels, self._recipe.distil
         known = torch.from_numpy(batch.targets >= 0)[:, None]
         y = functional.one_hot(torch.from_numpy(batch.targets).clamp_min(0), labels).float()
-        parts = [known * (y * (1.0 - fit.label_smoothing) + fit.label_smoothing / labels)]
+        y = known * (y * (1.0 - fit.label_smoothing) + fit.label_smoothing / labels)
+        if batch.genres is not None and distil:
+            y = y * (1.0 - distil.genres) + distil.genres * torch.from_numpy(batch.genres)
+        parts = [y]
         if batch.taught:
             parts += [torch.from_numpy(batch.taught.embedding), torch.from_numpy(batch.taught.tags)]
         return torch.cat(parts, dim=1).to(self.device)
@@ -151,10 +157,9 @@ class Learner:
         self, logits: Tensor, told: tuple[Tensor, Tensor] | None, wanted: Tensor
     ) -> tuple[Tensor, float]:
         y = wanted[:, : self._n_labels]
-        known = y.sum(dim=1) > 1e-3
-        count = known.sum().clamp_min(1)
-        loss = -(y * functional.log_softmax(logits, dim=1)).sum() / count
-        hits = (logits.argmax(dim=1) == y.argmax(dim=1)) & known
+        weight = y.sum(dim=1)
+        loss = -(y * functional.log_softmax(logits, dim=1)).sum() / weight.sum().clamp_min(1.0)
+        hits = (logits.argmax(dim=1) == y.argmax(dim=1)) * weight
         distil = self._recipe.distil
         if told and distil:
             embedding, tags = told[0].float(), told[1].float()
@@ -163,7 +168,7 @@ class Learner:
             loss = loss + distil.embedding * functional.mse_loss(embedding, wanted_embedding)
             if tags.shape[1]:
                 loss = loss + distil.tags * functional.binary_cross_entropy_with_logits(tags, wanted_tags)
-        return loss, float(hits.sum() / count)
+        return loss, float(hits.sum() / weight.sum().clamp_min(1.0))
 
     def _follow(self, step: int) -> None:
         """Move the running mean; early on it forgets faster, so that it never lags behind by the start."""

@@ -98,12 +98,15 @@ class DistilRecipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         labelled: share of a batch that is drawn from labelled views; the rest has no labels.
         embedding: weight of the squared error of the teacher's standardised embedding.
         tags: weight of the cross-entropy of the teacher's tags.
+        genres: how much counts what a linear head on the teacher's embedding says (`training.assistant`):
+            its share in the targets of labelled windows, and the weight of unlabelled ones; 0: no such head.
         jitter: frames by which a window may lie beside the teacher's.
     """
 
     labelled: float = 0.5
     embedding: float = 1.0
     tags: float = 1.0
+    genres: float = 0.0
     jitter: int = 3
 
 
@@ -203,6 +206,7 @@ def _check(recipe: Recipe, name: str) -> None:
         rules["distil.labelled"] = 0 <= recipe.distil.labelled <= 1
         rules["distil.embedding"] = recipe.distil.embedding >= 0
         rules["distil.tags"] = recipe.distil.tags >= 0
+        rules["distil.genres"] = 0 <= recipe.distil.genres <= (1 if recipe.distil.labelled else 0)
         rules["distil.jitter"] = recipe.distil.jitter >= 0
     for key, holds in rules.items():
         if not holds:
