@@ -68,6 +68,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     evaluate.set_defaults(run=_evaluate)
     _baseline_options(commands.add_parser("baseline", help="classical classifiers on the same folds"))
+    _explain_options(commands.add_parser("explain", help="what in a clip drove a run's answer, as pictures"))
     return parser
 
 
@@ -112,6 +113,19 @@ def _baseline_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--jobs", type=int, default=1, metavar="N", help="processes of the search (1)")
     parser.set_defaults(run=_baseline)
+
+
+def _explain_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("clip", nargs="?", type=Path, metavar="CLIP", help="an audio file")
+    parser.add_argument(
+        "--run", dest="trained", type=Path, required=True, metavar="RUN", help="what to explain"
+    )
+    parser.add_argument("--out", type=Path, metavar="DIR", help="folder of the files (default: RUN/explain)")
+    parser.add_argument(
+        "--at", type=float, metavar="SECONDS", help="explain the window from there (default: the surest one)"
+    )
+    parser.add_argument("--filters", action="store_true", help="draw the first layer alone; needs no CLIP")
+    parser.set_defaults(run=_explain)
 
 
 def _prepare(options: argparse.Namespace) -> None:
@@ -185,6 +199,20 @@ def _baseline(options: argparse.Namespace) -> None:
         jobs=options.jobs,
     )
     baseline(inquiry, options.out)
+
+
+def _explain(options: argparse.Namespace) -> None:
+    from training.errors import DataError
+    from training.explain import draw_filters, explain
+
+    out = options.out or (options.trained if options.trained.is_dir() else options.trained.parent) / "explain"
+    if options.filters:
+        draw_filters(options.trained, out)
+        print(f"{out / 'filters.png'}")
+    elif options.clip is None:
+        raise DataError("no CLIP is given", remedy="name an audio file, or give --filters to see the kernels")
+    else:
+        explain(options.clip, options.trained, out, at_s=options.at)
 
 
 def _job(options: argparse.Namespace, fold: int | None, run: Path):
