@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -18,6 +19,7 @@ from training.net import GenreNet
 TOLERANCE = 0.01  # share of the logit's change that may stay unexplained
 FIRST_STEPS, MOST_STEPS = 64, 1024
 BATCH = 64
+PATCH = (5, 3)  # frames and bands: the steps of the first layer, below which a map is only rough
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +78,12 @@ def _mean_gradient(net: GenreNet, start: Tensor, end: Tensor, weights: Tensor, s
         (gradient,) = torch.autograd.grad((net(x) @ weights).sum(), x)
         total += gradient.sum(dim=0)
     return total / steps
+
+
+def smoothed(cells: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Give (n_frames, n_mels) means over the patch around each cell; what is beyond the edge is zero."""
+    padded = np.pad(cells, [(size // 2, size // 2) for size in PATCH])
+    return sliding_window_view(padded, PATCH).mean(axis=(2, 3))
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from streamer.contract import FrontEnd
 from streamer.signal.mel import mel_edges
 from streamer.signal.window import WindowStream
-from training.attribution import Attribution, Region, attribute, strongest
+from training.attribution import Attribution, Region, attribute, smoothed, strongest
 from training.audio import clip_frames
 from training.errors import DataError
 from training.explain_plots import plot_explanation, plot_filters
@@ -73,9 +73,10 @@ def explain(clip: Path, run: Path, out: Path, *, at_s: float | None = None) -> d
     alone, against = (np.eye(len(labels), dtype=np.float32)[i] for i in (answer, second))
     maps = {
         labels[answer]: attribute(net, window, alone),
-        f"{labels[answer]} against {labels[second]}": attribute(net, window, alone - against),
+        f"{labels[answer]} rather than {labels[second]}": attribute(net, window, alone - against),
     }
-    region = strongest(maps[labels[answer]].cells)
+    pictures = {name: smoothed(found.cells) for name, found in maps.items()}
+    region = strongest(pictures[labels[answer]])
     figures = {
         "clip": clip.name,
         "run": str(run),
@@ -83,7 +84,7 @@ def explain(clip: Path, run: Path, out: Path, *, at_s: float | None = None) -> d
         "window": {"start_s": start_s, "end_s": start_s + front_end.window_s},
         "answer": {"label": labels[answer], "probability": float(heard.probabilities[which, answer])},
         "runner_up": {"label": labels[second], "probability": float(heard.probabilities[which, second])},
-        "region": _region_figures(region, front_end, window.shape),
+        "region": _region_figures(region, front_end, window.shape, start_s),
         "attributions": {name: _attribution_figures(found) for name, found in maps.items()},
         "labels": labels,
         "over_time": [
@@ -94,7 +95,7 @@ def explain(clip: Path, run: Path, out: Path, *, at_s: float | None = None) -> d
     out.mkdir(parents=True, exist_ok=True)
     text = msgspec.json.format(msgspec.json.encode(figures), indent=1)
     replace(out / "explain.json", lambda file: file.write(text))
-    plot_explanation(figures, front_end, window, {n: m.cells for n, m in maps.items()}, out / "explain.png")
+    plot_explanation(figures, front_end, window, pictures, out / "explain.png")
     draw_filters(run, out)
     print(in_words(figures))
     print(f"files in {out}")
@@ -125,7 +126,7 @@ def in_words(figures: dict[str, Any]) -> str:
     text = (
         f"{figures['clip']}: {whole['label']} {whole['probability']:.2f} over the whole clip\n"
         f"from {window['start_s']:.1f} s to {window['end_s']:.1f} s it answered {answer['label']} "
-        f"{answer['probability']:.2f} ({second['label']} {second['probability']:.2f}), mostly because of "
+        f"{answer['probability']:.2f} ({second['label']} {second['probability']:.2f}), above all because of "
         f"{_rounded(region['low_hz'])} to {_rounded(region['high_hz'])} Hz between {region['from_s']:.1f} s "
         f"and {region['to_s']:.1f} s:\nthere lies {region['share']:.0%} of what speaks for it, on "
         f"{region['area']:.0%} of the window"
@@ -139,8 +140,7 @@ def in_words(figures: dict[str, Any]) -> str:
 def _hear(clip: Path, front_end: FrontEnd, net: GenreNet, temperature: float) -> Hearing:
     frames, powers = clip_frames(clip, front_end)
     stream = WindowStream(front_end, max(1, round(HOP_S / front_end.frame_s)))
-    # Stamped by frames: a window ends with its last one.
-    end = len(frames) * front_end.hop_length
+    end = len(frames) * front_end.hop_length  # a window is stamped by its last frame
     given = [*stream.push(frames, powers, end), *stream.flush(end)]
     windows = np.stack([window.frames for window in given])
     ends = np.array([window.end for window in given]) / front_end.sample_rate
@@ -160,16 +160,18 @@ def _attribution_figures(found: Attribution) -> dict[str, Any]:
     }
 
 
-def _region_figures(region: Region, front_end: FrontEnd, shape: tuple[int, ...]) -> dict[str, float]:
-    """Give a region in Hz, and in seconds from the window's begin."""
+def _region_figures(
+    region: Region, front_end: FrontEnd, shape: tuple[int, ...], start_s: float
+) -> dict[str, float]:
+    """Give a region in Hz, and in seconds into the clip."""
     hz = mel_edges(front_end)
     bands, frames = region.bands, region.frames
     area = (bands.stop - bands.start) * (frames.stop - frames.start) / (shape[0] * shape[1])
     return {
         "low_hz": float(hz[bands.start]),
         "high_hz": float(hz[bands.stop + 1]),
-        "from_s": frames.start * front_end.frame_s,
-        "to_s": frames.stop * front_end.frame_s,
+        "from_s": start_s + frames.start * front_end.frame_s,
+        "to_s": start_s + frames.stop * front_end.frame_s,
         "share": region.share,
         "area": float(area),
     }

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from streamer.contract import FrontEnd
 from streamer.signal.mel import mel_edges
 
-TICKS_HZ = (100, 200, 500, 1000, 2000, 4000, 7000)
+TICKS_HZ = (200, 500, 1000, 2000, 4000, 7000)
 CURVES = 5  # labels that are drawn over time
 DB_SHOWN = 70.0
 DB_PER_NEPER = 10.0 / math.log(10.0)
@@ -32,21 +32,21 @@ def plot_explanation(
         figures: as `explain` gives them.
         front_end: of the window.
         window: (n_frames, n_mels) log-mel frames.
-        maps: (n_frames, n_mels) each, positive where it speaks for the answer.
+        maps: (n_frames, n_mels) each, smoothed, positive where it speaks for the answer.
         path: the PNG file.
     """
     figure = Figure(figsize=(9.5, 3.4 + 2.6 * (1 + len(maps))), layout="constrained")
     rows = figure.subplots(2 + len(maps), 1, height_ratios=[1.0, *[1.15] * (1 + len(maps))])
     _answers(rows[0], figures)
-    level_db = DB_PER_NEPER * window.T
-    image = _picture(rows[1], level_db, front_end, figures, cmap="magma", vmin=level_db.max() - DB_SHOWN)
+    below_db = DB_PER_NEPER * (window.T - window.max())
+    image = _picture(rows[1], below_db, front_end, figures, cmap="magma", vmin=-DB_SHOWN, vmax=0)
     rows[1].set_title("what it heard: mel-spectrogram of the window", fontsize=10, loc="left")
-    figure.colorbar(image, ax=rows[1], label="dB", pad=0.01)
+    figure.colorbar(image, ax=rows[1], label="dB below the loudest", pad=0.01)
     for axes, (name, cells) in zip(rows[2:], maps.items(), strict=True):
         largest = float(np.percentile(np.abs(cells), 99.5)) or 1.0
         image = _picture(axes, cells.T, front_end, figures, cmap="RdBu_r", vmin=-largest, vmax=largest)
         axes.set_title(f"red speaks for {name}, blue against it", fontsize=10, loc="left")
-        figure.colorbar(image, ax=axes, label="share of the logit", pad=0.01)
+        figure.colorbar(image, ax=axes, label="logit per cell, smoothed", pad=0.01)
         _box(axes, figures, front_end)
     rows[-1].set_xlabel("seconds into the clip")
     figure.suptitle(f"{figures['clip']}: {figures['answer']['label']} {figures['answer']['probability']:.2f}")
@@ -85,10 +85,10 @@ def _picture(
 
 def _box(axes: Axes, figures: dict[str, Any], front_end: FrontEnd) -> None:
     """Frame the region that the sentence names."""
-    region, start = figures["region"], figures["window"]["start_s"]
+    region = figures["region"]
     edges = mel_edges(front_end)
     low, high = (int(np.abs(edges - region[key]).argmin()) for key in ("low_hz", "high_hz"))
-    corner = (start + region["from_s"], low)
+    corner = (region["from_s"], low)
     size = (region["to_s"] - region["from_s"], high - 1 - low)
     axes.add_patch(Rectangle(corner, *size, fill=False, ec="black", lw=1.2, ls="--"))
 
@@ -118,6 +118,8 @@ def plot_filters(kernels: NDArray[np.float32], front_end: FrontEnd, path: Path) 
         axes.set_xticks([])
         axes.set_yticks([])
         axes.set_title(str(which), fontsize=7, pad=2)
+    grid[-1, 0].set_xlabel("time", fontsize=8)
+    grid[-1, 0].set_ylabel("pitch", fontsize=8)
     figure.suptitle(
         f"the first layer's {len(kernels)} kernels: {ms:.0f} ms wide, {kernels.shape[2]} mel bands high\n"
         "first those that hear changes in time (onsets), last those that hear steps in pitch (tones); "
