@@ -68,6 +68,8 @@ def _parser() -> argparse.ArgumentParser:
         "--hop", type=float, default=0.5, metavar="SECONDS", help="from window to window (0.5)"
     )
     evaluate.set_defaults(run=_evaluate)
+    _baseline_options(commands.add_parser("baseline", help="classical classifiers on the same folds"))
+    _explain_options(commands.add_parser("explain", help="what in a clip drove a run's answer, as pictures"))
     return parser
 
 
@@ -109,6 +111,42 @@ def _data_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, help="of the training (default: the recipe's)")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
     parser.add_argument("--threads", type=int, metavar="N", help="of the processor (default: torch's own)")
+
+
+def _baseline_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="a prepared set")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of figures and plots")
+    parser.add_argument("--recipe", default="base", help="whose labels that are no music (default: base)")
+    parser.add_argument(
+        "--models",
+        type=lambda text: text.split(","),
+        metavar="NAME,...",
+        help="majority, linear, svm, forest, boosting, teacher (default: all; teacher: given --labels)",
+    )
+    parser.add_argument("--labels", type=Path, metavar="FILE", help="a teacher's soft labels, for 'teacher'")
+    parser.add_argument("--folds", type=int, default=5, metavar="N", help="of the whole set (default: 5)")
+    parser.add_argument(
+        "--split-seeds",
+        type=lambda text: [int(seed) for seed in text.split(",")],
+        default=[1],
+        metavar="SEED,...",
+        help="of the folds; figures are means over them (default: 1)",
+    )
+    parser.add_argument("--jobs", type=int, default=1, metavar="N", help="processes of the search (1)")
+    parser.set_defaults(run=_baseline)
+
+
+def _explain_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("clip", nargs="?", type=Path, metavar="CLIP", help="an audio file")
+    parser.add_argument(
+        "--run", dest="trained", type=Path, required=True, metavar="RUN", help="what to explain"
+    )
+    parser.add_argument("--out", type=Path, metavar="DIR", help="folder of the files (default: RUN/explain)")
+    parser.add_argument(
+        "--at", type=float, metavar="SECONDS", help="explain the window from there (default: the surest one)"
+    )
+    parser.add_argument("--filters", action="store_true", help="draw the first layer alone; needs no CLIP")
+    parser.set_defaults(run=_explain)
 
 
 def _prepare(options: argparse.Namespace) -> None:
@@ -169,6 +207,37 @@ def _evaluate(options: argparse.Namespace) -> None:
             fit(_job(options, fold, run), resume=True)
             runs.append(run)
     evaluate(runs, options.data, options.out, hop_s=options.hop)
+
+
+def _baseline(options: argparse.Namespace) -> None:
+    from training.baselines import Inquiry, baseline
+    from training.recipe import read_recipe
+    from training.soft_labels import read_soft_labels
+
+    inquiry = Inquiry(
+        data=options.data,
+        models=options.models,
+        not_music=read_recipe(options.recipe).not_music,
+        soft_labels=None if options.labels is None else read_soft_labels(options.labels),
+        folds=options.folds,
+        split_seeds=options.split_seeds,
+        jobs=options.jobs,
+    )
+    baseline(inquiry, options.out)
+
+
+def _explain(options: argparse.Namespace) -> None:
+    from training.errors import DataError
+    from training.explain import draw_filters, explain
+
+    out = options.out or (options.trained if options.trained.is_dir() else options.trained.parent) / "explain"
+    if options.filters:
+        draw_filters(options.trained, out)
+        print(f"{out / 'filters.png'}")
+    elif options.clip is None:
+        raise DataError("no CLIP is given", remedy="name an audio file, or give --filters to see the kernels")
+    else:
+        explain(options.clip, options.trained, out, at_s=options.at)
 
 
 def _job(options: argparse.Namespace, fold: int | None, run: Path):
