@@ -1,6 +1,7 @@
 """`python -m training`: prepare a data set, fit a recipe, evaluate runs."""
 
 import argparse
+import shlex
 import sys
 from collections import Counter
 from pathlib import Path
@@ -46,31 +47,54 @@ def _parser() -> argparse.ArgumentParser:
     fit = commands.add_parser("fit", help="train a recipe on a prepared set")
     _data_options(fit)
     fit.add_argument("--out", type=Path, required=True, metavar="RUN", help="folder of the run")
+    fit.add_argument("--split-seed", type=int, default=1, metavar="SEED", help="of the folds (default: 1)")
     fit.add_argument("--fold", type=int, metavar="K", help="hold fold K out (default: train on everything)")
-    fit.add_argument("--filters", type=Path, metavar="ONNX", help="begin with a teacher's filters")
-    fit.add_argument("--begin-from", type=Path, metavar="RUN", help="take over the weights of another run")
     fit.add_argument("--tensorboard", action="store_true", help="write the curves for TensorBoard, too")
     fit.add_argument("--resume", action="store_true", help="go on with the run in --out")
     fit.add_argument("--stop-after", type=int, metavar="STEP", help="stop there as if interrupted")
     fit.set_defaults(run=_fit)
 
-    evaluate = commands.add_parser(
-        "evaluate", help="figures and plots of runs, or of a recipe over all folds"
+    _evaluate_options(
+        commands.add_parser("evaluate", help="figures, tables and plots of runs, or of a recipe's folds")
     )
-    evaluate.add_argument(
-        "runs", nargs="*", type=Path, metavar="RUN", help="runs that each held one fold out"
-    )
-    _data_options(evaluate)
-    evaluate.add_argument(
-        "--out", type=Path, required=True, metavar="DIR", help="folder of figures and plots"
-    )
-    evaluate.add_argument(
-        "--hop", type=float, default=0.5, metavar="SECONDS", help="from window to window (0.5)"
-    )
-    evaluate.set_defaults(run=_evaluate)
     _baseline_options(commands.add_parser("baseline", help="classical classifiers on the same folds"))
     _explain_options(commands.add_parser("explain", help="what in a clip drove a run's answer, as pictures"))
     return parser
+
+
+def _evaluate_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "runs", nargs="*", type=Path, metavar="RUN", help="runs of folds (default: train what is missing)"
+    )
+    _data_options(parser)
+    parser.add_argument(
+        "--split-seeds", type=_integers, default=(1,), metavar="A,B,..", help="of the folds (1)"
+    )
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of figures and runs")
+    parser.add_argument(
+        "--hop", type=float, default=0.5, metavar="SECONDS", help="from window to window (0.5)"
+    )
+    parser.add_argument("--jobs", type=int, default=1, metavar="N", help="processes at once (1)")
+    parser.add_argument(
+        "--leaky", action="store_true", help="the same on folds made clip by clip, marked LEAKY"
+    )
+    parser.add_argument(
+        "--audio", type=Path, metavar="ROOT", help="folder of the clips: ask about changed sound"
+    )
+    parser.add_argument("--robustness-clips", type=int, metavar="N", help="of each label (default: all)")
+    parser.add_argument(
+        "--unseen", nargs="*", metavar="GENRE", help="leave each out of a training in turn (all)"
+    )
+    parser.add_argument("--unseen-recipe", metavar="RECIPE", help="of these trainings (default: the same)")
+    parser.add_argument(
+        "--baselines", type=Path, metavar="JSON", help="figures of other models, to show beside"
+    )
+    parser.add_argument("--tune", type=Path, metavar="JSON", help="figures of programmes, to show beside")
+    parser.set_defaults(run=_evaluate)
+
+
+def _integers(text: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in text.split(","))
 
 
 def _set_options(parser: argparse.ArgumentParser, readers: dict[str, type[Reader]]) -> None:
@@ -97,6 +121,8 @@ def _data_options(parser: argparse.ArgumentParser) -> None:
         metavar="SET",
         help="teaching sets (for [distil])",
     )
+    parser.add_argument("--filters", type=Path, metavar="ONNX", help="begin with a teacher's filters")
+    parser.add_argument("--begin-from", type=Path, metavar="RUN", help="take over the weights of another run")
     parser.add_argument(
         "--folds", type=int, default=5, metavar="N", help="folds of the whole set (default: 5)"
     )
@@ -107,7 +133,6 @@ def _data_options(parser: argparse.ArgumentParser) -> None:
         metavar="KIND",
         help=f"one of {', '.join(KINDS)} (default: folds)",
     )
-    parser.add_argument("--split-seed", type=int, default=1, metavar="SEED", help="of the folds (default: 1)")
     parser.add_argument("--seed", type=int, help="of the training (default: the recipe's)")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
     parser.add_argument("--threads", type=int, metavar="N", help="of the processor (default: torch's own)")
@@ -187,7 +212,7 @@ def _teach(options: argparse.Namespace) -> None:
 def _fit(options: argparse.Namespace) -> None:
     from training.fit import fit
 
-    job = _job(options, options.fold, options.out)
+    job = _job(options, options.fold, options.out, split_seed=options.split_seed)
     state = fit(job, resume=options.resume, stop_after=options.stop_after)
     last = state.curves[-1]
     print(f"{options.out}: step {state.step} of {job.recipe.fit.steps}, loss {last.loss:.3f}", end="")
@@ -196,17 +221,23 @@ def _fit(options: argparse.Namespace) -> None:
 
 
 def _evaluate(options: argparse.Namespace) -> None:
-    from training.evaluate import evaluate
-    from training.fit import fit
+    from training.evaluate import Question, evaluate
+    from training.recipe import read_recipe
 
-    runs: list[Path] = options.runs
-    if not runs:
-        folds = range(options.folds) if options.split.endswith("folds") else [None]
-        for fold in folds:
-            run = options.out / ("run" if fold is None else f"fold{fold}")
-            fit(_job(options, fold, run), resume=True)
-            runs.append(run)
-    evaluate(runs, options.data, options.out, hop_s=options.hop)
+    question = Question(
+        split_seeds=options.split_seeds,
+        hop_s=options.hop,
+        jobs=options.jobs,
+        leaky=options.leaky,
+        audio=options.audio,
+        robustness_clips=options.robustness_clips,
+        unseen=None if options.unseen is None else tuple(options.unseen),
+        unseen_recipe=None if options.unseen_recipe is None else read_recipe(options.unseen_recipe),
+        baselines=options.baselines,
+        tune=options.tune,
+        command=shlex.join(["python", "-m", "training", *sys.argv[1:]]),
+    )
+    evaluate(options.runs, _job(options, None, options.out, split_seed=options.split_seeds[0]), question)
 
 
 def _baseline(options: argparse.Namespace) -> None:
@@ -240,7 +271,7 @@ def _explain(options: argparse.Namespace) -> None:
         explain(options.clip, options.trained, out, at_s=options.at)
 
 
-def _job(options: argparse.Namespace, fold: int | None, run: Path):
+def _job(options: argparse.Namespace, fold: int | None, run: Path, *, split_seed: int):
     from training.fit import Job
     from training.recipe import read_recipe
 
@@ -252,11 +283,11 @@ def _job(options: argparse.Namespace, fold: int | None, run: Path):
         seed=recipe.seed if options.seed is None else options.seed,
         fold=fold,
         folds=options.folds,
-        split_seed=options.split_seed,
+        split_seed=split_seed,
         split=options.split,
         teach=options.teach,
-        filters=getattr(options, "filters", None),
-        begin_from=getattr(options, "begin_from", None),
+        filters=options.filters,
+        begin_from=options.begin_from,
         tensorboard=getattr(options, "tensorboard", False),
         device=options.device,
         threads=options.threads,
