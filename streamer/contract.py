@@ -70,7 +70,9 @@ class FrontEnd(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Decision(msgspec.Struct, frozen=True, kw_only=True):
-    """How windows become verdicts; defaults as tuned for this model. See `streamer.decide`.
+    """How windows become verdicts, as tuned for the model; see `streamer.decide`.
+
+    A model file states every one. The values here are for recipes that were not tuned.
 
     Attributes:
         half_life_s: seconds of audio after which a window counts half in the smoothed probabilities.
@@ -87,18 +89,18 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
         track_s: seconds that a run of one genre must last to be told as a track without a title.
     """
 
-    half_life_s: float
-    sharpness: float
-    expected_stay_s: float
-    evidence: float
-    kind_evidence: float
-    boundary_change: float
-    lead: float
-    unsure_below: float
-    keep_above: float
-    other_below: float
-    silence_dbfs: float
-    track_s: float
+    half_life_s: float = 2.5
+    sharpness: float = 1.2
+    expected_stay_s: float = 60.0
+    evidence: float = 0.5
+    kind_evidence: float = 2.0
+    boundary_change: float = 0.5
+    lead: float = 5.0
+    unsure_below: float = 0.3
+    keep_above: float = 0.15
+    other_below: float = 0.5
+    silence_dbfs: float = -60.0
+    track_s: float = 60.0
 
 
 class Accuracy(msgspec.Struct, frozen=True, kw_only=True):

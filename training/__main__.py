@@ -1,4 +1,4 @@
-"""`python -m training`: prepare a data set, fit a recipe, evaluate runs."""
+"""`python -m training`: prepare a data set, fit a recipe, evaluate runs, tune the decision."""
 
 import argparse
 import sys
@@ -52,7 +52,23 @@ def _parser() -> argparse.ArgumentParser:
         "--hop", type=float, default=0.5, metavar="SECONDS", help="from window to window (0.5)"
     )
     evaluate.set_defaults(run=_evaluate)
+
+    _tune_options(commands.add_parser("tune", help="fit how windows become verdicts, on held-out programmes"))
     return parser
+
+
+def _tune_options(tune: argparse.ArgumentParser) -> None:
+    tune.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="runs that each held one fold out")
+    tune.add_argument("--data", type=Path, required=True, metavar="DIR", help="a prepared set")
+    tune.add_argument(
+        "--out", type=Path, required=True, metavar="JSON", help="for 'export convert --decision'"
+    )
+    tune.add_argument("--hop", type=float, default=1.0, metavar="SECONDS", help="from window to window (1)")
+    tune.add_argument("--shortest", type=float, default=20.0, metavar="SECONDS", help="shortest track (20)")
+    tune.add_argument("--settings", type=int, default=100, metavar="N", help="how many are tried (100)")
+    tune.add_argument("--seed", type=int, default=1, help="of programmes and settings (1)")
+    tune.add_argument("--threads", type=int, metavar="N", help="of the processor (default: torch's own)")
+    tune.set_defaults(run=_tune)
 
 
 def _data_options(parser: argparse.ArgumentParser) -> None:
@@ -106,6 +122,24 @@ def _evaluate(options: argparse.Namespace) -> None:
         for k, run in enumerate(runs):
             fit(_job(options, k, run), resume=True)
     evaluate(runs, options.data, options.out, hop_s=options.hop)
+
+
+def _tune(options: argparse.Namespace) -> None:
+    import torch
+
+    from training.tune import tune
+
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    tune(
+        options.runs,
+        options.data,
+        options.out,
+        hop_s=options.hop,
+        shortest_s=options.shortest,
+        settings=options.settings,
+        seed=options.seed,
+    )
 
 
 def _job(options: argparse.Namespace, fold: int | None, run: Path):

@@ -1,7 +1,8 @@
-"""The pictures of an evaluation: confusion matrix and training curves."""
+"""The pictures of an evaluation: confusion matrix, training curves; and of tuning: flips against delay."""
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -9,6 +10,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from training.checkpoint import RunState
+from training.compare import front
 
 mpl.use("Agg")  # no display is needed, nor looked for
 
@@ -54,4 +56,33 @@ def plot_curves(runs: Sequence[RunState], path: Path) -> None:
         axes.grid(alpha=0.3)
         axes.spines[["top", "right"]].set_visible(False)
     loss.legend(fontsize=8, title="held out (dotted: training, as augmented and mixed)", title_fontsize=8)
+    figure.savefig(path, dpi=110)
+
+
+def plot_tradeoff(comparison: dict[str, Any], reported: dict[str, Any], path: Path) -> None:
+    """Draw false flips a minute against the median time to correct, of each smoothing as it is swept."""
+    figure = Figure(figsize=(7.5, 4.8), layout="constrained")
+    axes = figure.add_subplot()
+    for at, (name, points) in enumerate(comparison["points"].items()):
+        shown = [point for point in points if point["delay_s"] is not None]
+        axes.scatter(
+            [p["delay_s"] for p in shown], [p["flips"] for p in shown], color=f"C{at}", s=14, alpha=0.45
+        )
+        line = front(points)
+        axes.plot([d for d, _ in line], [f for _, f in line], color=f"C{at}", label=name)
+    delay_s = reported["time_to_correct_s"]["recognisable music"]["p50"]
+    if delay_s is not None:
+        axes.scatter(
+            [delay_s], [reported["false_flips_per_minute"]], marker="*", s=160, color="black", zorder=3,
+            label="as fitted, on other folds",
+        )  # fmt: skip
+    axes.axhline(0.3, color="grey", lw=0.8, ls=":")
+    axes.axvline(6.0, color="grey", lw=0.8, ls=":")
+    axes.set_xlim(0, 25)
+    axes.set_ylim(bottom=0)
+    axes.set_xlabel("median time to correct after a boundary in s (recognisable music)")
+    axes.set_ylabel("false flips a minute of music")
+    axes.legend(fontsize=9)
+    axes.grid(alpha=0.3)
+    axes.spines[["top", "right"]].set_visible(False)
     figure.savefig(path, dpi=110)

@@ -3,7 +3,7 @@
 import math
 
 from streamer.contract import Contract
-from streamer.decide.smooth import Belief, Mean
+from streamer.decide.smooth import Belief, Filter, Mean
 from streamer.decide.state import SILENCE, UNSURE, Answer, Labels, StateKeeper
 from streamer.decide.track import TrackKeeper
 from streamer.flow import Probabilities, TrackVerdict, Verdict, Window
@@ -15,15 +15,16 @@ class Decider:
     Args:
         contract: of the model that gives the probabilities.
         hop_s: seconds from one window to the next where nothing is lost.
+        belief: what chooses between labels; `Belief` where None, others to compare with it.
     """
 
-    def __init__(self, contract: Contract, hop_s: float = 1.0) -> None:
+    def __init__(self, contract: Contract, hop_s: float = 1.0, belief: Filter | None = None) -> None:
         self._contract, self._hop_s = contract, hop_s
         self._rate = contract.front_end.sample_rate
         self._silence_dbfs = contract.decision.silence_dbfs
         self._labels = Labels(contract)
         self._mean = Mean(contract.decision.half_life_s, contract.decision.sharpness)
-        self._belief = Belief(contract)
+        self._belief = belief or Belief(contract)
         self._keeper = StateKeeper(contract, self._labels)
         self._tracks = TrackKeeper(contract, self._labels)
         self._window_s = contract.front_end.window_s

