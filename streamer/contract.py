@@ -82,6 +82,7 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
         kind_evidence: the same between music, speech and noise.
         boundary_change: probability that a new title, or what follows a silence, is of another label.
         lead: how many times as likely as the label that is held another must be to replace it.
+        titled_lead: the same from one genre to another, deep in a title that the source names.
         unsure_below: smoothed probability of a genre from which it is said; else the answer is `unsure`.
         keep_above: smoothed probability down to which a genre that is said is kept.
         other_below: smoothed probability of speech or noise under which the answer is `unsure`.
@@ -96,6 +97,7 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     kind_evidence: float = 2.0
     boundary_change: float = 0.5
     lead: float = 5.0
+    titled_lead: float = 20.0
     unsure_below: float = 0.3
     keep_above: float = 0.15
     other_below: float = 0.5
@@ -261,6 +263,7 @@ def _check(contract: Contract, name: str) -> None:
         "kind_evidence": decision.kind_evidence > 0,
         "boundary_change": 0 <= decision.boundary_change <= 1,
         "lead": decision.lead >= 1,
+        "titled_lead": decision.titled_lead >= 1,
         "unsure_below": 0 <= decision.unsure_below <= 1,
         "keep_above": 0 <= decision.keep_above <= decision.unsure_below,
         "other_below": 0 <= decision.other_below <= 1,

@@ -1,10 +1,11 @@
 """The streamer's smoothing against exponential mean and median: false flips a minute for each delay.
 
 Each smoothing chooses the label; all else (calibrated mean, thresholds, silence) is the same for all,
-as the fitted decision says. Its one parameter is swept, with three leads each, over all programmes.
+as the fitted decision says. Its one parameter is swept over all programmes. Exponential mean and
+median are taken as they are (the label that leads is said), and with the streamer's lead as well.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -12,16 +13,19 @@ from msgspec.structs import replace as changed
 from numpy.typing import NDArray
 
 from streamer.contract import Decision
-from streamer.decide.smooth import Belief, Filter
 from training.heard import Heard
+from training.replay import Filter, say_many
 from training.rivals import Ema, Median
-from training.streaming import contract_of, count, replay
+from training.streaming import Counts, add, count
 
-LEADS = {"belief": (1.0, 4.0, 16.0), "exponential mean": (1.0, 1.5, 3.0), "median": (1.0, 1.5, 3.0)}
-SWEPT = {
-    "belief": (0.2, 0.3, 0.5, 0.8, 1.3, 2.0),  # evidence
-    "exponential mean": (1.0, 1.7, 2.8, 4.5, 7.0, 11.0),  # half-life in s
-    "median": (3.0, 5.0, 8.0, 12.0, 18.0, 26.0),  # span in s
+HALF_LIVES_S = (1.0, 1.7, 2.8, 4.5, 7.0, 11.0, 17.0)
+SPANS_S = (3.0, 5.0, 8.0, 12.0, 18.0, 26.0, 40.0)
+SWEPT: dict[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
+    "belief": ((0.2, 0.3, 0.5, 0.8, 1.3, 2.0), (1.0, 2.0, 5.0, 15.0)),  # evidence, leads
+    "exponential mean": (HALF_LIVES_S, (1.0,)),
+    "exponential mean with a lead": (HALF_LIVES_S, (1.5, 2.2, 3.5)),
+    "median": (SPANS_S, (1.0,)),
+    "median with a lead": (SPANS_S, (1.5, 2.2, 3.5)),
 }
 DELAYS_S = (4.0, 5.0, 6.0, 8.0, 10.0, 12.0)
 
@@ -36,22 +40,19 @@ def compare(
         `at_equal_delay`: delay in s -> name -> flips a minute on the line through the best points; None
         where it is never so quick.
     """
-    makers: dict[str, Callable[[Heard, float], Filter]] = {
-        "belief": lambda heard, value: Belief(contract_of(heard, changed(decision, evidence=value))),
-        "exponential mean": lambda _, value: Ema(value),
-        "median": lambda _, value: Median(value),
-    }
     points: dict[str, list[dict[str, float | None]]] = {}
-    for name, make in makers.items():
-        points[name] = []
-        for value in SWEPT[name]:
-            for lead in LEADS[name]:
-                tried = changed(decision, lead=lead)
-                delay_s, flips = _measure(
-                    heards, probabilities, tried, lambda heard, v=value, m=make: m(heard, v)
-                )
-                finite = delay_s if np.isfinite(delay_s) else None
-                points[name].append({"value": value, "lead": lead, "delay_s": finite, "flips": flips})
+    for name, (values, leads) in SWEPT.items():
+        grid = [(value, lead) for value in values for lead in leads]
+        of_value = np.array([value for value, _ in grid])
+        decisions = [changed(decision, lead=lead, evidence=value) for value, lead in grid]
+        totals: list[list[Counts]] = [[] for _ in grid]
+        for heard, p in zip(heards, probabilities, strict=True):
+            said = say_many(heard, p, decisions, belief=_filter(name, of_value))
+            for at, row in enumerate(said):
+                totals[at].append(count(heard, row))
+        points[name] = [
+            _point(value, lead, add(counts)) for (value, lead), counts in zip(grid, totals, strict=True)
+        ]
     return {
         "points": points,
         "at_equal_delay": {
@@ -61,20 +62,16 @@ def compare(
     }
 
 
-def _measure(
-    heards: Sequence[Heard],
-    probabilities: Sequence[NDArray[np.float32]],
-    decision: Decision,
-    belief: Callable[[Heard], Filter],
-) -> tuple[float, float]:
-    counts = [
-        count(replay(heard, p, decision, belief=belief(heard)))
-        for heard, p in zip(heards, probabilities, strict=True)
-    ]
-    total = sum(counts[1:], counts[0])
-    times = [t for t, kind, recognisable in total.to_correct if kind == 0 and recognisable]
-    delay_s = float(np.percentile(times, 50, method="higher")) if times else np.inf
-    return delay_s, total.flips / max(total.minutes, 1e-9)
+def _filter(name: str, values: NDArray[np.float64]) -> Filter | None:
+    """Give what chooses between labels; None is the streamer's own."""
+    if name == "belief":
+        return None
+    return Ema(values[:, None]) if name.startswith("exponential mean") else Median(values)
+
+
+def _point(value: float, lead: float, total: Counts) -> dict[str, float | None]:
+    delay_s = total.delay_s if np.isfinite(total.delay_s) else None
+    return {"value": value, "lead": lead, "delay_s": delay_s, "flips": total.flips_per_minute}
 
 
 def front(points: Sequence[dict[str, float | None]]) -> list[tuple[float, float]]:

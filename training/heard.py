@@ -16,7 +16,7 @@ from training.checkpoint import RunState
 from training.errors import RunError, SplitError
 from training.fit import load_net
 from training.net import GenreNet
-from training.predict import Logits
+from training.predict import Logits, softmax
 from training.programmes import SILENCE, Programme, windows
 from training.store import Entry, PreparedSet
 
@@ -36,6 +36,7 @@ class Heard:
         piece: (n,) index of the piece that plays where the window ends.
         inside: (n,) True where all of the window lies in that piece.
         target: (n,) index of that piece's label; -1 in silence.
+        recognisable: (pieces,) True where the mean of a piece's own windows has its label first.
     """
 
     state: RunState
@@ -48,6 +49,7 @@ class Heard:
     piece: NDArray[np.int64]
     inside: NDArray[np.bool_]
     target: NDArray[np.int64]
+    recognisable: NDArray[np.bool_]
 
 
 def hear(
@@ -71,6 +73,12 @@ def hear(
     last = (np.array(ends) - front.n_fft) / rate
     piece = np.searchsorted(bounds, last + 1e-9, side="right") - 1
     target = np.array([-1 if p.label == SILENCE else state.labels.index(p.label) for p in pieces])
+    inside = position_s - front.window_s >= bounds[piece] - 1e-9
+    answers = softmax(np.concatenate(logits))
+    wholes = [answers[inside & (piece == at)] for at in range(len(pieces))]
+    leads = [
+        len(whole) > 0 and int(whole.mean(axis=0).argmax()) == target[at] for at, whole in enumerate(wholes)
+    ]
     return Heard(
         state=state,
         programme=programme,
@@ -80,8 +88,9 @@ def hear(
         recent_dbfs=np.array(levels),
         logits=np.concatenate(logits),
         piece=piece,
-        inside=position_s - front.window_s >= bounds[piece] - 1e-9,
+        inside=inside,
         target=target[piece],
+        recognisable=np.array(leads),
     )
 
 

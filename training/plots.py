@@ -65,11 +65,12 @@ def plot_tradeoff(comparison: dict[str, Any], reported: dict[str, Any], path: Pa
     axes = figure.add_subplot()
     for at, (name, points) in enumerate(comparison["points"].items()):
         shown = [point for point in points if point["delay_s"] is not None]
+        colour, style = f"C{(at + 1) // 2}", "--" if "lead" in name else "-"
         axes.scatter(
-            [p["delay_s"] for p in shown], [p["flips"] for p in shown], color=f"C{at}", s=14, alpha=0.45
+            [p["delay_s"] for p in shown], [p["flips"] for p in shown], color=colour, s=10, alpha=0.35
         )
         line = front(points)
-        axes.plot([d for d, _ in line], [f for _, f in line], color=f"C{at}", label=name)
+        axes.plot([d for d, _ in line], [f for _, f in line], color=colour, ls=style, label=name)
     delay_s = reported["time_to_correct_s"]["recognisable music"]["p50"]
     if delay_s is not None:
         axes.scatter(

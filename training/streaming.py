@@ -21,114 +21,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from streamer.contract import Accuracy, Contract, Decision, Probe
-from streamer.decide.decider import Decider
-from streamer.decide.smooth import Filter
+from streamer.contract import Decision
 from streamer.decide.state import Labels
-from streamer.flow import Frames, Window
 from training.heard import Heard
 from training.metrics import calibration_error
+from training.replay import SILENT, UNSURE, Told, contract_of, right_answers
 
-UNSURE, SILENT = -1, -2
 SETTLED_S = 6.0
 PRECISION = 0.8  # at which coverage is told
-_NO_FRAMES: Frames = np.empty((0, 0), np.float32)
-
-
-@dataclass(frozen=True, slots=True)
-class Told:
-    """What is said at each of a programme's n windows.
-
-    Attributes:
-        heard: the programme.
-        said: (n,) a genre's index, `n_labels` for speech, `n_labels + 1` for noise, UNSURE or SILENT.
-        right: (n,) the answers that would be right; SILENT in a silent piece.
-        confidence: (n,) as published.
-        smoothed: (n, n_labels) as published; even in silence.
-    """
-
-    heard: Heard
-    said: NDArray[np.int64]
-    right: NDArray[np.int64]
-    confidence: NDArray[np.float64]
-    smoothed: NDArray[np.float64]
-
-    @property
-    def settled(self) -> NDArray[np.bool_]:
-        """Windows that end well after their piece began."""
-        heard = self.heard
-        return heard.position_s - heard.bounds[heard.piece] >= SETTLED_S
-
-
-def contract_of(heard: Heard, decision: Decision) -> Contract:
-    """Give what a decider needs of a model file; there is none yet."""
-    state = heard.state
-    return Contract(
-        labels=tuple(state.labels),
-        not_music=tuple(label for label in state.labels if label in state.recipe.not_music),
-        front_end=state.recipe.front_end,
-        decision=decision,
-        accuracy=Accuracy(value=0.0, low=0.0, high=1.0, of="nothing"),
-        probe=Probe(seed=0, probabilities=(0.0,) * len(state.labels), tolerance=1e-3),
-        name="tune",
-        training_data="",
-        licence="",
-        recipe=state.recipe.name,
-        commit=state.commit,
-        seed=state.seed,
-    )
-
-
-def replay(
-    heard: Heard,
-    probabilities: NDArray[np.float32],
-    decision: Decision,
-    *,
-    titles: bool = False,
-    belief: Filter | None = None,
-) -> Told:
-    """Run a programme's window probabilities, (n, n_labels), through the decider.
-
-    Args:
-        heard: the programme.
-        probabilities: calibrated.
-        decision: what to try.
-        titles: tell the decider each piece's beginning as a new title.
-        belief: what chooses between labels, instead of the streamer's own.
-    """
-    contract = contract_of(heard, decision)
-    labels, n = contract.labels, len(contract.labels)
-    step_s = float(np.diff(heard.position_s).min()) if len(heard.position_s) > 1 else 1.0
-    decider = Decider(contract, step_s, belief)
-    codes = {("music", label): at for at, label in enumerate(labels)}
-    codes |= {("speech", None): n, ("noise", None): n + 1, ("silence", None): SILENT}
-    said = np.full(len(probabilities), UNSURE)
-    confidence = np.zeros(len(probabilities))
-    smoothed = np.full((len(probabilities), n), 1.0 / n)
-    last = -1
-    for at, p in enumerate(probabilities):
-        piece = int(heard.piece[at])
-        if titles and piece != last:
-            decider.title(f"piece {piece}", float(heard.bounds[piece]))
-        last = piece
-        level = float(heard.recent_dbfs[at])
-        window = Window(_NO_FRAMES, int(heard.ends[at]), False, level, level)
-        verdict, _ = decider.push(window, None if decider.is_silent(window) else p)
-        said[at] = codes.get((verdict.state, verdict.genre), UNSURE)
-        confidence[at] = verdict.confidence
-        if verdict.probabilities is not None:
-            smoothed[at] = verdict.probabilities
-    return Told(heard, said, right_answers(heard), confidence, smoothed)
-
-
-def right_answers(heard: Heard) -> NDArray[np.int64]:
-    """Give (n,) the answers that would be right; see `Told`."""
-    labels, not_music = heard.state.labels, heard.state.recipe.not_music
-    n = len(labels)
-    codes = [
-        at if name not in not_music else n if name == "speech" else n + 1 for at, name in enumerate(labels)
-    ]
-    return np.array([*codes, SILENT])[heard.target]  # target -1 is silence
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,60 +50,71 @@ class Counts:
     minutes: float
     to_correct: list[tuple[float, int, bool]]
 
-    def __add__(self, other: "Counts") -> "Counts":
-        return Counts(
-            self.kinds + other.kinds,
-            self.all_kinds + other.all_kinds,
-            self.flips + other.flips,
-            self.minutes + other.minutes,
-            self.to_correct + other.to_correct,
-        )
+    @property
+    def flips_per_minute(self) -> float:
+        """False flips a minute of music."""
+        return self.flips / max(self.minutes, 1e-9)
+
+    @property
+    def delay_s(self) -> float:
+        """Median time to correct of recognisable music."""
+        times = [t for t, kind, recognisable in self.to_correct if kind == 0 and recognisable]
+        return float(np.percentile(times, 50, method="higher")) if times else float("inf")
 
 
-def count(told: Told) -> Counts:
-    """Count what was said over a programme."""
-    heard, n = told.heard, len(told.heard.state.labels)
-    kind = _kind(told.right, n)
-    outcome = np.select(
-        [
-            told.said == SILENT,
-            told.said == UNSURE,
-            told.said == n,
-            told.said == n + 1,
-            told.said == told.right,
-        ],
-        [5, 4, 2, 3, 0],
-        1,
+def add(counts: Sequence[Counts]) -> Counts:
+    """Give the counts over several programmes."""
+    return Counts(
+        kinds=np.sum([c.kinds for c in counts], axis=0),
+        all_kinds=np.sum([c.all_kinds for c in counts], axis=0),
+        flips=sum(c.flips for c in counts),
+        minutes=sum(c.minutes for c in counts),
+        to_correct=[time for c in counts for time in c.to_correct],
     )
-    valid = (kind == 3) | (told.said != SILENT)
-    kinds = _table(kind, outcome, valid & told.settled)
-    all_kinds = _table(kind, outcome, valid)
+
+
+def count(heard: Heard, said: NDArray[np.int64]) -> Counts:
+    """Count over a programme with its (n,) answers, as `Told.said`."""
+    n = len(heard.state.labels)
+    right = right_answers(heard)
+    kind = _kind(right, n)
+    outcome = _outcome(said, right, n)
+    valid = (kind == 3) | (said != SILENT)
+    settled = heard.position_s - heard.bounds[heard.piece] >= SETTLED_S
     flips = minutes = 0.0
     to_correct: list[tuple[float, int, bool]] = []
     before = None
     starts = np.searchsorted(heard.piece, np.arange(len(heard.programme.pieces) + 1))
     for at, piece in enumerate(heard.programme.pieces):
         part = slice(starts[at], starts[at + 1])
-        if starts[at] == starts[at + 1] or kind[part][0] == 3:
+        if starts[at] == starts[at + 1] or not piece.clips:
             continue
-        said, right = told.said[part], int(told.right[part][0])
+        answers, wanted, what = said[part], int(right[part][0]), int(kind[part][0])
         changed, before = piece.label != before, piece.label
         position_s = heard.position_s[part] - heard.bounds[at]
         if changed:
-            hit = np.flatnonzero(said == right)
-            whole = heard.logits[part][heard.inside[part]]
-            leads = len(whole) > 0 and int(whole.mean(axis=0).argmax()) == int(heard.target[part][0])
-            to_correct.append((float(position_s[hit[0]]) if len(hit) else np.inf, int(kind[part][0]), leads))
-        if kind[part][0] == 0:
-            first = _first_answer(said, right) if changed else 0
-            flips += _false_flips(said[first:], right)
-            minutes += max(0.0, float(position_s[-1] - position_s[min(first, len(said) - 1)])) / 60
-    return Counts(kinds, all_kinds, flips, minutes, to_correct)
+            hit = np.flatnonzero(answers == wanted)
+            time_s = float(position_s[hit[0]]) if len(hit) else np.inf
+            to_correct.append((time_s, what, bool(heard.recognisable[at])))
+        if what == 0:
+            first = _first_answer(answers, wanted) if changed else 0
+            flips += _false_flips(answers[first:], wanted)
+            minutes += float(position_s[-1] - position_s[min(first, len(answers) - 1)]) / 60
+    return Counts(
+        _table(kind, outcome, valid & settled), _table(kind, outcome, valid), flips, minutes, to_correct
+    )
 
 
 def _kind(right: NDArray[np.int64], n: int) -> NDArray[np.int64]:
     """Give 0 for music, 1 for speech, 2 for noise, 3 for silence."""
     return np.select([right == SILENT, right == n, right == n + 1], [3, 1, 2], 0)
+
+
+def _outcome(said: NDArray[np.int64], right: NDArray[np.int64], n: int) -> NDArray[np.int64]:
+    """Give the columns of `Counts.kinds`."""
+    return np.select(
+        [said == SILENT, said == UNSURE, said == n, said == n + 1, said == right], [5, 4, 2, 3, 0], 1
+    )
 
 
 def _table(kind: NDArray[np.int64], outcome: NDArray[np.int64], of: NDArray[np.bool_]) -> NDArray[np.float64]:
@@ -230,10 +141,10 @@ def _false_flips(said: NDArray[np.int64], right: int) -> int:
 
 def figures(tolds: Sequence[Told]) -> dict[str, Any]:
     """Give the figures over programmes, as `tune.json` holds them."""
-    total = sum((count(told) for told in tolds[1:]), count(tolds[0]))
+    total = add([count(told.heard, told.said) for told in tolds])
     music = total.kinds[0]
     return {
-        "false_flips_per_minute": total.flips / max(total.minutes, 1e-9),
+        "false_flips_per_minute": total.flips_per_minute,
         "minutes_of_music_in_which_flips_were_counted": round(total.minutes, 1),
         "time_to_correct_s": {
             "recognisable music": _times([t for t, k, ok in total.to_correct if k == 0 and ok]),
@@ -355,8 +266,6 @@ def window_figures(
                 said[at] = n if answer.state == "speech" else n + 1
         said[silent] = SILENT
         kind = _kind(right, n)
-        outcome = np.select(
-            [said == SILENT, said == UNSURE, said == n, said == n + 1, said == right], [5, 4, 2, 3, 0], 1
-        )
+        outcome = _outcome(said, right, n)
         tables += _table(kind, outcome, heard.inside & ((kind == 3) | ~silent))
     return _shares(tables)

@@ -7,7 +7,7 @@ Figures are cross-fitted: a fold is reported with what was fitted on the program
 folds. The decision that is written is fitted on all of them.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +23,10 @@ from training.heard import Heard, hear, open_run
 from training.plots import plot_tradeoff
 from training.predict import fit_temperature, softmax
 from training.programmes import lay_out
-from training.store import PreparedSet, replace
-from training.streaming import Counts, Told, count, even, figures, replay, window_figures
+from training.replay import Told, replay, say_many
+from training.store import PreparedSet
+from training.store import replace as write
+from training.streaming import Counts, add, count, even, figures, window_figures
 
 Probabilities = list[NDArray[np.float32]]  # of each fold's programme, (n, labels)
 
@@ -36,10 +38,12 @@ SEARCHED: dict[str, tuple[float, ...]] = {
     "kind_evidence": (0.7, 1.0, 1.5, 2.0, 3.0),
     "lead": (1.0, 2.0, 4.0, 8.0, 16.0),
     "unsure_below": (0.2, 0.25, 0.3, 0.35, 0.4, 0.45),
-    "keep_above": (0.3, 0.5, 0.7, 0.9),  # as a share of unsure_below
+    "keep_above": (0.1, 0.2, 0.35, 0.6),  # as a share of unsure_below
     "other_below": (0.3, 0.4, 0.5, 0.6, 0.7),
 }
+ROUNDS = 3  # of looking around the best setting so far
 BOUNDARY_CHANGES = (0.2, 0.5, 0.8, 0.95)
+TITLED_LEADS = (1.0, 4.0, 16.0, 64.0)  # times `lead`
 WRONG_COSTS = 0.5  # of what a right genre gains: one is said where it is right one time in three or more
 
 
@@ -50,7 +54,7 @@ def tune(
     *,
     hop_s: float = 1.0,
     shortest_s: float = 20.0,
-    settings: int = 100,
+    settings: int = 300,
     seed: int = 1,
 ) -> dict[str, Any]:
     """Fit the decision; write `out` and, beside it, `tradeoff.png`; print a summary.
@@ -92,7 +96,7 @@ def tune(
     }
     out.parent.mkdir(parents=True, exist_ok=True)
     text = msgspec.json.format(msgspec.json.encode(result), indent=1)
-    replace(out, lambda file: file.write(text))
+    write(out, lambda file: file.write(text))
     plot_tradeoff(comparison, result["figures"]["without_titles"], out.with_name("tradeoff.png"))
     tell(result, out)
     return result
@@ -129,54 +133,62 @@ def _temperature(heards: Sequence[Heard]) -> float:
 
 
 class Search:
-    """Replays of every setting on every fold, from which any folds' best setting can be read.
+    """Counts of every setting on every fold, from which any folds' best setting can be read.
 
     The mean (half-life, sharpness) is fitted first, by the NLL of the smoothed probabilities. What is
     said is then fitted by `loss`, over settings drawn from `SEARCHED` and, for the second half,
-    neighbours of the best so far. How much a boundary changes comes last, with titles told.
+    neighbours of the best so far. What titles mean comes last, with titles told.
     """
 
     def __init__(self, heards: list[Heard], probabilities: Probabilities, settings: int, seed: int) -> None:
         self._heards, self._probabilities = heards, probabilities
-        self._told: dict[tuple[int, Decision, bool], Told] = {}
-        self._counts: dict[tuple[int, Decision, bool], Counts] = {}
         self._folds = list(range(len(heards)))
-        base = heards[0].state.recipe.decision
+        self._base = heards[0].state.recipe.decision
         self._means = {
             half: [
-                replay(heard, p, changed(base, half_life_s=half, sharpness=1.0))
+                replay(heard, p, changed(self._base, half_life_s=half, sharpness=1.0))
                 for heard, p in zip(heards, probabilities, strict=True)
             ]
             for half in HALF_LIVES_S
         }
-        self._base = base
+        self._mean = self._fit_mean(self._folds)
+        random = np.random.default_rng(seed)
         self.tried: list[dict[str, float]] = []
-        self._scores: list[list[Counts]] = []
-        mean = self._fit_mean(self._folds)
-        for setting in _settings(settings, seed, lambda: self._best_setting(self._folds)):
-            decision = _with(mean, setting)
-            self.tried.append(setting)
-            self._scores.append([self.counts(fold, decision, titles=False) for fold in self._folds])
+        self._counts: list[list[Counts]] = []  # of each setting on each fold
+        self._try([_draw(random, None) for _ in range(settings // 2)])
+        for _ in range(ROUNDS):
+            best = self._best_setting(self._folds)
+            self._try([best, *(_draw(random, best) for _ in range(settings // 2 // ROUNDS))])
 
     def best(self, folds: list[int]) -> Decision:
         """Give the decision that is best on these folds."""
         decision = _with(self._fit_mean(folds), self._best_setting(folds))
-        tries = [changed(decision, boundary_change=change) for change in BOUNDARY_CHANGES]
-        return min(tries, key=lambda d: loss(_sum([self.counts(f, d, titles=True) for f in folds])))
+        tries = [
+            changed(decision, boundary_change=change, titled_lead=times * decision.lead)
+            for change in BOUNDARY_CHANGES
+            for times in TITLED_LEADS
+        ]
+        counts = [self._count(fold, tries, titles=True) for fold in folds]
+        losses = [loss(add([of_fold[at] for of_fold in counts])) for at in range(len(tries))]
+        return tries[int(np.argmin(losses))]
 
     def told(self, fold: int, decision: Decision, *, titles: bool) -> Told:
-        """Give a fold's programme as told with a decision."""
+        """Give a fold's programme as the streamer tells it with a decision."""
         return replay(self._heards[fold], self._probabilities[fold], decision, titles=titles)
 
-    def counts(self, fold: int, decision: Decision, *, titles: bool) -> Counts:
-        """Give what `told` counts up to; the same question is answered once."""
-        key = (fold, decision, titles)
-        if key not in self._counts:
-            self._counts[key] = count(self.told(fold, decision, titles=titles))
-        return self._counts[key]
+    def _try(self, settings: list[dict[str, float]]) -> None:
+        decisions = [_with(self._mean, setting) for setting in settings]
+        by_fold = [self._count(fold, decisions, titles=False) for fold in self._folds]
+        self.tried += settings
+        self._counts += [list(of_setting) for of_setting in zip(*by_fold, strict=True)]
+
+    def _count(self, fold: int, decisions: list[Decision], *, titles: bool) -> list[Counts]:
+        heard = self._heards[fold]
+        said = say_many(heard, self._probabilities[fold], decisions, titles=titles)
+        return [count(heard, row) for row in said]
 
     def _best_setting(self, folds: list[int]) -> dict[str, float]:
-        losses = [loss(_sum([counts[f] for f in folds])) for counts in self._scores]
+        losses = [loss(add([counts[f] for f in folds])) for counts in self._counts]
         return self.tried[int(np.argmin(losses))]
 
     def _fit_mean(self, folds: list[int]) -> Decision:
@@ -197,35 +209,20 @@ class Search:
         return changed(self._base, half_life_s=best[1], sharpness=best[2])
 
 
-def _settings(count: int, seed: int, best: Callable[[], dict[str, float]]) -> Iterator[dict[str, float]]:
-    """Give settings: the first half drawn at random, then neighbours of the best so far."""
-    random = np.random.default_rng(seed)
-    setting = {key: values[len(values) // 2] for key, values in SEARCHED.items()}
-    for at in range(count):
-        if at:
-            near = at >= (count + 1) // 2
-            setting = {
-                key: _draw(random, key, values, best() if near else None) for key, values in SEARCHED.items()
-            }
-        yield setting
-
-
-def _draw(
-    random: np.random.Generator, key: str, values: tuple[float, ...], near: dict[str, float] | None
-) -> float:
-    if near is None:
-        return values[int(random.integers(len(values)))]
-    step = int(random.choice((-1, 0, 0, 1)))
-    return values[int(np.clip(values.index(near[key]) + step, 0, len(values) - 1))]
+def _draw(random: np.random.Generator, near: dict[str, float] | None) -> dict[str, float]:
+    """Draw a setting: anything, or a neighbour of one."""
+    drawn = {}
+    for key, values in SEARCHED.items():
+        at = int(random.integers(len(values)))
+        if near is not None:
+            at = int(np.clip(values.index(near[key]) + random.choice((-1, 0, 0, 1)), 0, len(values) - 1))
+        drawn[key] = values[at]
+    return drawn
 
 
 def _with(decision: Decision, setting: dict[str, float]) -> Decision:
     keep_above = round(setting["unsure_below"] * setting["keep_above"], 4)
     return changed(decision, **{**setting, "keep_above": keep_above})
-
-
-def _sum(counts: Sequence[Counts]) -> Counts:
-    return sum(counts[1:], counts[0])
 
 
 def loss(counts: Counts) -> float:
@@ -235,16 +232,14 @@ def loss(counts: Counts) -> float:
     """
     music, speech, noise = (row / max(row[6], 1) for row in counts.all_kinds[:3])
     settled = [row / max(row[6], 1) for row in counts.kinds[:3]]
-    times = [t for t, kind, recognisable in counts.to_correct if kind == 0 and recognisable]
-    middle = float(np.percentile(times, 50, method="higher")) if times else 0.0
     over = [
-        1.0 * (counts.flips / max(counts.minutes, 1e-9) - 0.25),
-        0.02 * (min(middle, 60.0) - 5.5),
+        1.0 * (counts.flips_per_minute - 0.25),
+        0.02 * (min(counts.delay_s, 60.0) - 5.5),
         5.0 * (settled[1][:2].sum() - 0.015),
         5.0 * (settled[2][:2].sum() - 0.04),
         5.0 * (settled[0][2:4].sum() - 0.015),
     ]
-    missed = 0.1 * (1 - speech[2]) + 0.1 * (1 - noise[3])
+    missed = 0.3 * (1 - speech[2]) + 0.3 * (1 - noise[3])
     return float(WRONG_COSTS * music[1] - music[0] + missed + sum(max(0.0, value) for value in over))
 
 

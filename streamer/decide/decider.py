@@ -3,10 +3,13 @@
 import math
 
 from streamer.contract import Contract
-from streamer.decide.smooth import Belief, Filter, Mean
+from streamer.decide.smooth import Belief, Mean
 from streamer.decide.state import SILENCE, UNSURE, Answer, Labels, StateKeeper
 from streamer.decide.track import TrackKeeper
 from streamer.flow import Probabilities, TrackVerdict, Verdict, Window
+
+TITLE_SETTLES_S = 15.0
+"""From so many seconds into a title on, another genre is unlikelier: by then what is said has come right."""
 
 
 class Decider:
@@ -15,16 +18,15 @@ class Decider:
     Args:
         contract: of the model that gives the probabilities.
         hop_s: seconds from one window to the next where nothing is lost.
-        belief: what chooses between labels; `Belief` where None, others to compare with it.
     """
 
-    def __init__(self, contract: Contract, hop_s: float = 1.0, belief: Filter | None = None) -> None:
+    def __init__(self, contract: Contract, hop_s: float = 1.0) -> None:
         self._contract, self._hop_s = contract, hop_s
         self._rate = contract.front_end.sample_rate
         self._silence_dbfs = contract.decision.silence_dbfs
         self._labels = Labels(contract)
         self._mean = Mean(contract.decision.half_life_s, contract.decision.sharpness)
-        self._belief = belief or Belief(contract)
+        self._belief = Belief.of(contract)
         self._keeper = StateKeeper(contract, self._labels)
         self._tracks = TrackKeeper(contract, self._labels)
         self._window_s = contract.front_end.window_s
@@ -86,7 +88,9 @@ class Decider:
         new_s = min(position_s - max(self._smoothed_s, boundary_s), self._window_s)
         self._smoothed_s = position_s
         smoothed = self._mean.push(probabilities, new_s)
-        return self._keeper.choose(self._belief.push(probabilities, new_s), smoothed), smoothed
+        deep = self._title is not None and position_s - self._new_title_s >= TITLE_SETTLES_S
+        beliefs = self._belief.push(probabilities, new_s)
+        return self._keeper.choose(beliefs, smoothed, deep=deep), smoothed
 
     def title(self, text: str, position_s: float) -> TrackVerdict | None:
         """Take the title that plays from here; give the verdict of the track before it.

@@ -4,14 +4,16 @@ Two filters take the same windows: `Mean` says how probable each label is, `Beli
 up the label that was said for another. Why two: docs/decisions/0012-belief-and-mean.md.
 """
 
-import math
-from typing import Protocol
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from streamer.contract import Contract
 from streamer.flow import Probabilities
+
+Values: TypeAlias = float | NDArray[np.float64]
+"""A parameter; (n, 1) values of it make a filter n filters at once, which `training.tune` tries."""
 
 OUTLIER = 0.02
 """Share of windows that say nothing of what plays: so a single one can't outweigh all before it."""
@@ -24,16 +26,16 @@ class Mean:
     over tracks and boundaries is less certain than it could be: it is raised to the power `sharpness`.
     """
 
-    def __init__(self, half_life_s: float, sharpness: float = 1.0) -> None:
+    def __init__(self, half_life_s: Values, sharpness: Values = 1.0) -> None:
         self._half_life_s, self._sharpness = half_life_s, sharpness
         self._sum: NDArray[np.float64] | None = None
-        self._weight = 0.0
+        self._weight: Values = 0.0
 
     def push(self, probabilities: Probabilities, new_s: float) -> Probabilities:
         """Take one window's (n_labels,) probabilities and the seconds of it that no window before had.
 
         Returns:
-            the smoothed probabilities, (n_labels,).
+            the smoothed probabilities, (..., n_labels).
         """
         keep = 0.5 ** (new_s / self._half_life_s)
         if self._sum is None:
@@ -41,28 +43,12 @@ class Mean:
         self._sum = keep * self._sum + (1.0 - keep) * probabilities
         self._weight = keep * self._weight + (1.0 - keep)
         powers = (self._sum / self._weight) ** self._sharpness
-        smoothed: Probabilities = (powers / powers.sum()).astype(np.float32)
+        smoothed: Probabilities = (powers / powers.sum(axis=-1, keepdims=True)).astype(np.float32)
         return smoothed
 
     def reset(self) -> None:
         """Forget everything: what comes next has nothing to do with what was."""
         self._sum = None
-
-
-class Filter(Protocol):
-    """What chooses between labels."""
-
-    def push(self, probabilities: Probabilities, new_s: float) -> NDArray[np.float64]:
-        """Take what `Mean.push` takes; give (n_labels,) weights that sum to 1."""
-        ...
-
-    def boundary(self) -> None:
-        """Take note that another label is likelier from here: a new title, or the end of a silence."""
-        ...
-
-    def reset(self) -> None:
-        """Forget everything."""
-        ...
 
 
 class Belief:
@@ -75,27 +61,47 @@ class Belief:
     before the evidence and half after it (Strang 1968), so that the hop matters only to second order.
     """
 
-    def __init__(self, contract: Contract) -> None:
-        decision = contract.decision
-        self._music = np.array([label not in contract.not_music for label in contract.labels])
-        self._n, self._genres = len(contract.labels), int(self._music.sum())
-        self._exponents = np.where(self._music, decision.evidence, decision.kind_evidence)
-        self._between = decision.kind_evidence - decision.evidence
-        self._stay_s, self._window_s = decision.expected_stay_s, contract.front_end.window_s
-        self._change = decision.boundary_change
+    def __init__(
+        self,
+        music: NDArray[np.bool_],
+        window_s: float,
+        *,
+        expected_stay_s: Values,
+        evidence: Values,
+        kind_evidence: Values,
+        boundary_change: Values,
+    ) -> None:
+        self._music, self._window_s = music, window_s
+        self._n, self._genres = len(music), int(music.sum())
+        self._exponents = np.where(music, evidence, kind_evidence)
+        self._between = np.asarray(kind_evidence) - evidence
+        self._stay_s, self._change = expected_stay_s, boundary_change
         self._even: NDArray[np.float64] = np.full(self._n, 1.0 / self._n)
         self._belief = self._even
 
+    @classmethod
+    def of(cls, contract: Contract) -> "Belief":
+        """Make one as a model file states it."""
+        decision = contract.decision
+        return cls(
+            np.array([label not in contract.not_music for label in contract.labels]),
+            contract.front_end.window_s,
+            expected_stay_s=decision.expected_stay_s,
+            evidence=decision.evidence,
+            kind_evidence=decision.kind_evidence,
+            boundary_change=decision.boundary_change,
+        )
+
     def push(self, probabilities: Probabilities, new_s: float) -> NDArray[np.float64]:
-        """Take what `Mean.push` takes; give the (n_labels,) beliefs, which sum to 1."""
+        """Take what `Mean.push` takes; give the (..., n_labels) beliefs, which sum to 1."""
         share = new_s / self._window_s
-        leave = -math.expm1(-0.5 * new_s / self._stay_s)
+        leave = -np.expm1(-0.5 * new_s / self._stay_s)
         certain = (1.0 - OUTLIER) * probabilities + OUTLIER / self._n
-        likelihood: NDArray[np.float64] = (self._n * certain) ** (share * self._exponents)
+        likelihood = (self._n * certain) ** (share * self._exponents)
         music = float(certain[self._music].sum()) * self._n / self._genres
-        likelihood[self._music] *= music ** (share * self._between)
+        likelihood[..., self._music] *= music ** (share * self._between)
         belief = likelihood * self._mixed(self._belief, leave)
-        self._belief = self._mixed(belief / belief.sum(), leave)
+        self._belief = self._mixed(belief / belief.sum(axis=-1, keepdims=True), leave)
         return self._belief
 
     def boundary(self) -> None:
@@ -106,6 +112,7 @@ class Belief:
         """Forget everything."""
         self._belief = self._even
 
-    def _mixed(self, belief: NDArray[np.float64], change: float) -> NDArray[np.float64]:
+    def _mixed(self, belief: NDArray[np.float64], change: Values) -> NDArray[np.float64]:
         """Give the beliefs after a change to a random label, of that probability."""
-        return (1.0 - change) * belief + change / self._n
+        mixed: NDArray[np.float64] = (1.0 - change) * belief + change / self._n
+        return mixed

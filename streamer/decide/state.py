@@ -55,6 +55,10 @@ class Labels:
         music = float(probabilities[self._genres].sum())
         return float(music / probabilities[against] if self._genres[label] else probabilities[label] / music)
 
+    def is_genre(self, label: int) -> bool:
+        """Say whether a label is music."""
+        return bool(self._genres[label])
+
     def name(self, label: int) -> Answer:
         """Give a label as what is said of it."""
         if self._genres[label]:
@@ -91,8 +95,9 @@ class StateKeeper:
     """Chooses what to say: the label that the beliefs hold to, where its probability suffices.
 
     Another label takes over when it is believed `lead` times as much as the one that was held; that
-    of music, against speech or noise, is the belief in all genres together. A genre is said from
-    `unsure_below` on, and then kept while it stays over `keep_above`.
+    of music, against speech or noise, is the belief in all genres together. Deep in a title, another
+    genre needs `titled_lead`. A genre is said from `unsure_below` on, and then kept while it stays over
+    `keep_above`.
     """
 
     def __init__(self, contract: Contract, labels: Labels) -> None:
@@ -107,10 +112,12 @@ class StateKeeper:
         """What is said."""
         return self._said
 
-    def choose(self, beliefs: NDArray[np.float64], probabilities: Probabilities) -> Answer:
-        """Take (n_labels,) beliefs and smoothed probabilities; give what they say."""
+    def choose(
+        self, beliefs: NDArray[np.float64], probabilities: Probabilities, *, deep: bool = False
+    ) -> Answer:
+        """Take (n_labels,) beliefs and smoothed probabilities; give an answer. `deep`: in a title, see above."""
         leader = self._labels.leader(beliefs)
-        if self._held is None or self._labels.odds(beliefs, leader, self._held) >= self._decision.lead:
+        if self._held is None or self._labels.odds(beliefs, leader, self._held) >= self._lead(leader, deep):
             self._held = leader
         answer = self._labels.name(self._held)
         kept = answer == self._said
@@ -119,6 +126,12 @@ class StateKeeper:
         else:
             enough = self._decision.keep_above if kept else self._decision.unsure_below
         return answer if probabilities[self._held] >= enough else UNSURE
+
+    def _lead(self, leader: int, deep: bool) -> float:
+        genres = (
+            self._held is not None and self._labels.is_genre(leader) and self._labels.is_genre(self._held)
+        )
+        return self._decision.titled_lead if deep and genres else self._decision.lead
 
     def say(self, answer: Answer, position_s: float) -> tuple[Answer, float]:
         """Take what is to be said; give it and since which position it is so."""

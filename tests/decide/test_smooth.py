@@ -30,7 +30,7 @@ def pieces(seed: int) -> list[tuple[float, np.ndarray]]:
 @some
 @given(rows=rows, hop_s=st.floats(0.1, 3.0))
 def test_filtered_probabilities_are_probabilities(rows, hop_s):
-    mean, belief = Mean(2.0, 1.3), Belief(contract())
+    mean, belief = Mean(2.0, 1.3), Belief.of(contract())
     for row in rows:
         for filtered in (
             mean.push(probabilities(row), hop_s),
@@ -61,7 +61,7 @@ def test_belief_is_in_seconds_whatever_the_hop(seed, hops):
     """To 0.05 wherever both have heard the same seconds, also in the middle of a change."""
     tracks = []
     for hop_s in hops:
-        belief, heard = Belief(contract()), []
+        belief, heard = Belief.of(contract()), []
         for seconds, p in pieces(seed):
             for at in range(round(seconds / hop_s)):
                 held = belief.push(p, hop_s)
@@ -77,7 +77,7 @@ def test_belief_is_in_seconds_whatever_the_hop(seed, hops):
 def test_order_of_labels_means_nothing(seed):
     order = np.random.default_rng(seed).permutation(4)
     swapped = replace(contract(), labels=tuple(LABELS[i] for i in order))
-    first, second = Belief(contract()), Belief(swapped)
+    first, second = Belief.of(contract()), Belief.of(swapped)
     for _, p in pieces(seed):
         np.testing.assert_allclose(second.push(p[order], 0.5), first.push(p, 0.5)[order], atol=1e-9)
 
@@ -87,7 +87,7 @@ def test_order_of_labels_means_nothing(seed):
 def test_more_evidence_for_a_label_never_lowers_it(seed, label, more):
     (_, before), (_, p), *_ = pieces(seed)
     raised = (1 - more) * p + more * np.eye(4, dtype=np.float32)[label]
-    for filtered in (lambda: Mean(2.0), lambda: Belief(contract())):
+    for filtered in (lambda: Mean(2.0), lambda: Belief.of(contract())):
         plain, lifted = filtered(), filtered()
         for one, last in ((plain, p), (lifted, raised)):
             one.push(before, 1.0)
@@ -96,7 +96,7 @@ def test_more_evidence_for_a_label_never_lowers_it(seed, label, more):
 
 
 def test_windows_that_say_nothing_leave_everything_even():
-    belief, even = Belief(contract()), np.full(4, 0.25, np.float32)
+    belief, even = Belief.of(contract()), np.full(4, 0.25, np.float32)
     for _ in range(20):
         held = belief.push(even, 0.5)
 
@@ -104,7 +104,7 @@ def test_windows_that_say_nothing_leave_everything_even():
 
 
 def test_single_absurd_window_does_not_outweigh_what_was_heard():
-    belief = Belief(contract())
+    belief = Belief.of(contract())
     jazz = np.array([0.7, 0.1, 0.1, 0.1], np.float32)
     for _ in range(40):
         belief.push(jazz, 0.5)
@@ -114,7 +114,7 @@ def test_single_absurd_window_does_not_outweigh_what_was_heard():
 
 
 def test_boundary_makes_other_labels_likelier_and_reset_makes_all_even():
-    belief = Belief(replace(contract(), decision=replace(DECISION, boundary_change=0.8)))
+    belief = Belief.of(replace(contract(), decision=replace(DECISION, boundary_change=0.8)))
     for _ in range(40):
         held = belief.push(np.array([0.7, 0.1, 0.1, 0.1], np.float32), 0.5)
     belief.boundary()
@@ -129,10 +129,10 @@ def test_boundary_makes_other_labels_likelier_and_reset_makes_all_even():
 def test_evidence_between_kinds_and_between_genres_counts_apart():
     """Twice the evidence between kinds moves speech against music, not one genre against another."""
     p = np.array([0.5, 0.2, 0.2, 0.1], np.float32)
-    once = Belief(replace(contract(), decision=replace(DECISION, evidence=0.5, kind_evidence=0.5))).push(
+    once = Belief.of(replace(contract(), decision=replace(DECISION, evidence=0.5, kind_evidence=0.5))).push(
         p, 3.0
     )
-    twice = Belief(replace(contract(), decision=replace(DECISION, evidence=0.5, kind_evidence=1.0))).push(
+    twice = Belief.of(replace(contract(), decision=replace(DECISION, evidence=0.5, kind_evidence=1.0))).push(
         p, 3.0
     )
 
