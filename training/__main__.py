@@ -1,4 +1,4 @@
-"""`python -m training`: prepare a data set, fit a recipe, evaluate runs."""
+"""`python -m training`: prepare a data set, fit a recipe, evaluate runs, tune the decision."""
 
 import argparse
 import shlex
@@ -59,6 +59,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     _baseline_options(commands.add_parser("baseline", help="classical classifiers on the same folds"))
     _explain_options(commands.add_parser("explain", help="what in a clip drove a run's answer, as pictures"))
+    _tune_options(commands.add_parser("tune", help="fit how windows become verdicts, on held-out programmes"))
     return parser
 
 
@@ -108,6 +109,20 @@ def _set_options(parser: argparse.ArgumentParser, readers: dict[str, type[Reader
         action="store_true",
         help="do without GTZAN's official split, for which torchaudio is needed",
     )
+
+
+def _tune_options(tune: argparse.ArgumentParser) -> None:
+    tune.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="runs that each held one fold out")
+    tune.add_argument("--data", type=Path, required=True, metavar="DIR", help="a prepared set")
+    tune.add_argument(
+        "--out", type=Path, required=True, metavar="JSON", help="for 'export convert --decision'"
+    )
+    tune.add_argument("--hop", type=float, default=1.0, metavar="SECONDS", help="from window to window (1)")
+    tune.add_argument("--shortest", type=float, default=20.0, metavar="SECONDS", help="shortest track (20)")
+    tune.add_argument("--settings", type=int, default=300, metavar="N", help="how many are tried (300)")
+    tune.add_argument("--seed", type=int, default=1, help="of programmes and settings (1)")
+    tune.add_argument("--threads", type=int, metavar="N", help="of the processor (default: torch's own)")
+    tune.set_defaults(run=_tune)
 
 
 def _data_options(parser: argparse.ArgumentParser) -> None:
@@ -269,6 +284,24 @@ def _explain(options: argparse.Namespace) -> None:
         raise DataError("no CLIP is given", remedy="name an audio file, or give --filters to see the kernels")
     else:
         explain(options.clip, options.trained, out, at_s=options.at)
+
+
+def _tune(options: argparse.Namespace) -> None:
+    import torch
+
+    from training.tune import tune
+
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    tune(
+        options.runs,
+        options.data,
+        options.out,
+        hop_s=options.hop,
+        shortest_s=options.shortest,
+        settings=options.settings,
+        seed=options.seed,
+    )
 
 
 def _job(options: argparse.Namespace, fold: int | None, run: Path, *, split_seed: int):
