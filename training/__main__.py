@@ -1,14 +1,16 @@
-"""`python -m training`: prepare a data set, fit a recipe, evaluate runs."""
+"""`python -m training`: prepare a data set, fit a recipe, evaluate runs, tune the decision."""
 
 import argparse
 import shlex
 import sys
+from collections import Counter
 from pathlib import Path
 
 from training.console import guarded, out
-from training.datasets import READERS, Reader
+from training.datasets import READERS, Clip, LeftOut, Reader
 from training.datasets.fma import SUBSETS, FmaReader
 from training.datasets.gtzan import GtzanReader
+from training.datasets.unlabelled import UnlabelledReader
 from training.splits import KINDS
 
 
@@ -26,26 +28,14 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m training", description=__doc__)
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     prepare = commands.add_parser("prepare", help="decode a data set to log-mel arrays")
-    sets = prepare.add_mutually_exclusive_group(required=True)
-    for name, reader in READERS.items():
-        where = "CSV" if name == "manifest" else "DIR"
-        sets.add_argument(f"--{name}", type=Path, metavar=where, help=(reader.__doc__ or "").splitlines()[0])
-    prepare.add_argument("--fma-subset", choices=SUBSETS, default="small", help="of FMA (default: small)")
-    prepare.add_argument(
-        "--no-official",
-        action="store_true",
-        help="do without GTZAN's official split, for which torchaudio is needed",
-    )
+    _set_options(prepare, READERS)
     prepare.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the prepared set")
     prepare.add_argument("--recipe", default="base", help="whose front end to use (default: base)")
     prepare.add_argument("--jobs", type=int, metavar="N", help="processes (default: all cores)")
     prepare.set_defaults(run=_prepare)
 
     teach = commands.add_parser("teach", help="make random views of clips, each labelled by a teacher")
-    sets = teach.add_mutually_exclusive_group(required=True)
-    for name, reader in READERS.items():
-        sets.add_argument(f"--{name}", type=Path, metavar="PATH", help=(reader.__doc__ or "").splitlines()[0])
-    sets.add_argument("--music", type=Path, metavar="LIST", help="a text file: an unlabelled file a line")
+    _set_options(teach, {**READERS, "music": UnlabelledReader})
     teach.add_argument("--teacher", type=Path, required=True, metavar="ONNX", help="the teacher's model file")
     teach.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the teaching set")
     teach.add_argument("--views", type=int, default=4, metavar="N", help="of each piece of 30 s (default: 4)")
@@ -67,6 +57,9 @@ def _parser() -> argparse.ArgumentParser:
     _evaluate_options(
         commands.add_parser("evaluate", help="figures, tables and plots of runs, or of a recipe's folds")
     )
+    _baseline_options(commands.add_parser("baseline", help="classical classifiers on the same folds"))
+    _explain_options(commands.add_parser("explain", help="what in a clip drove a run's answer, as pictures"))
+    _tune_options(commands.add_parser("tune", help="fit how windows become verdicts, on held-out programmes"))
     return parser
 
 
@@ -105,6 +98,33 @@ def _integers(text: str) -> tuple[int, ...]:
     return tuple(int(part) for part in text.split(","))
 
 
+def _set_options(parser: argparse.ArgumentParser, readers: dict[str, type[Reader]]) -> None:
+    sets = parser.add_mutually_exclusive_group(required=True)
+    for name, reader in readers.items():
+        where = {"manifest": "CSV", "music": "LIST"}.get(name, "DIR")
+        sets.add_argument(f"--{name}", type=Path, metavar=where, help=(reader.__doc__ or "").splitlines()[0])
+    parser.add_argument("--fma-subset", choices=SUBSETS, default="small", help="of FMA (default: small)")
+    parser.add_argument(
+        "--no-official",
+        action="store_true",
+        help="do without GTZAN's official split, for which torchaudio is needed",
+    )
+
+
+def _tune_options(tune: argparse.ArgumentParser) -> None:
+    tune.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="runs that each held one fold out")
+    tune.add_argument("--data", type=Path, required=True, metavar="DIR", help="a prepared set")
+    tune.add_argument(
+        "--out", type=Path, required=True, metavar="JSON", help="for 'export convert --decision'"
+    )
+    tune.add_argument("--hop", type=float, default=1.0, metavar="SECONDS", help="from window to window (1)")
+    tune.add_argument("--shortest", type=float, default=20.0, metavar="SECONDS", help="shortest track (20)")
+    tune.add_argument("--settings", type=int, default=300, metavar="N", help="how many are tried (300)")
+    tune.add_argument("--seed", type=int, default=1, help="of programmes and settings (1)")
+    tune.add_argument("--threads", type=int, metavar="N", help="of the processor (default: torch's own)")
+    tune.set_defaults(run=_tune)
+
+
 def _data_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="a prepared set")
     parser.add_argument("--recipe", default="base", help="name or TOML file (default: base)")
@@ -116,6 +136,8 @@ def _data_options(parser: argparse.ArgumentParser) -> None:
         metavar="SET",
         help="teaching sets (for [distil])",
     )
+    parser.add_argument("--filters", type=Path, metavar="ONNX", help="begin with a teacher's filters")
+    parser.add_argument("--begin-from", type=Path, metavar="RUN", help="take over the weights of another run")
     parser.add_argument(
         "--folds", type=int, default=5, metavar="N", help="folds of the whole set (default: 5)"
     )
@@ -126,10 +148,45 @@ def _data_options(parser: argparse.ArgumentParser) -> None:
         metavar="KIND",
         help=f"one of {', '.join(KINDS)} (default: folds)",
     )
-    parser.add_argument("--begin-from", type=Path, metavar="RUN", help="take over the weights of another run")
     parser.add_argument("--seed", type=int, help="of the training (default: the recipe's)")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
     parser.add_argument("--threads", type=int, metavar="N", help="of the processor (default: torch's own)")
+
+
+def _baseline_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="a prepared set")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of figures and plots")
+    parser.add_argument("--recipe", default="base", help="whose labels that are no music (default: base)")
+    parser.add_argument(
+        "--models",
+        type=lambda text: text.split(","),
+        metavar="NAME,...",
+        help="majority, linear, svm, forest, boosting, teacher (default: all; teacher: given --labels)",
+    )
+    parser.add_argument("--labels", type=Path, metavar="FILE", help="a teacher's soft labels, for 'teacher'")
+    parser.add_argument("--folds", type=int, default=5, metavar="N", help="of the whole set (default: 5)")
+    parser.add_argument(
+        "--split-seeds",
+        type=lambda text: [int(seed) for seed in text.split(",")],
+        default=[1],
+        metavar="SEED,...",
+        help="of the folds; figures are means over them (default: 1)",
+    )
+    parser.add_argument("--jobs", type=int, default=1, metavar="N", help="processes of the search (1)")
+    parser.set_defaults(run=_baseline)
+
+
+def _explain_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("clip", nargs="?", type=Path, metavar="CLIP", help="an audio file")
+    parser.add_argument(
+        "--run", dest="trained", type=Path, required=True, metavar="RUN", help="what to explain"
+    )
+    parser.add_argument("--out", type=Path, metavar="DIR", help="folder of the files (default: RUN/explain)")
+    parser.add_argument(
+        "--at", type=float, metavar="SECONDS", help="explain the window from there (default: the surest one)"
+    )
+    parser.add_argument("--filters", action="store_true", help="draw the first layer alone; needs no CLIP")
+    parser.set_defaults(run=_explain)
 
 
 def _prepare(options: argparse.Namespace) -> None:
@@ -148,22 +205,22 @@ def _reader(options: argparse.Namespace) -> Reader:
         return FmaReader(options.fma, subset=options.fma_subset)
     if options.gtzan is not None:
         return GtzanReader(options.gtzan, official=not options.no_official)
-    name = next(name for name in READERS if getattr(options, name) is not None)
-    return READERS[name](getattr(options, name))
+    readers = {**READERS, "music": UnlabelledReader}
+    name = next(name for name in readers if getattr(options, name, None) is not None)
+    return readers[name](getattr(options, name))
 
 
 def _teach(options: argparse.Namespace) -> None:
-    from training.datasets.unlabelled import UnlabelledReader
     from training.recipe import read_recipe
     from training.teach import teach
 
-    readers = {**READERS, "music": UnlabelledReader}
-    name = next(name for name in readers if getattr(options, name) is not None)
-    clips = readers[name](getattr(options, name)).clips()
+    listed = list(_reader(options).clips())
     count, left_out = teach(
-        clips, options.out, read_recipe(options.recipe).front_end, options.teacher,
+        [clip for clip in listed if isinstance(clip, Clip)], options.out,
+        read_recipe(options.recipe).front_end, options.teacher,
         views=options.views, seed=options.seed, jobs=options.jobs, console=out,
     )  # fmt: skip
+    left_out |= Counter(item.reason for item in listed if isinstance(item, LeftOut))
     print(f"{count} views in {options.out}; clips left out: {left_out or 'none'}")
 
 
@@ -198,6 +255,55 @@ def _evaluate(options: argparse.Namespace) -> None:
     evaluate(options.runs, _job(options, None, options.out, split_seed=options.split_seeds[0]), question)
 
 
+def _baseline(options: argparse.Namespace) -> None:
+    from training.baselines import Inquiry, baseline
+    from training.recipe import read_recipe
+    from training.soft_labels import read_soft_labels
+
+    inquiry = Inquiry(
+        data=options.data,
+        models=options.models,
+        not_music=read_recipe(options.recipe).not_music,
+        soft_labels=None if options.labels is None else read_soft_labels(options.labels),
+        folds=options.folds,
+        split_seeds=options.split_seeds,
+        jobs=options.jobs,
+    )
+    baseline(inquiry, options.out)
+
+
+def _explain(options: argparse.Namespace) -> None:
+    from training.errors import DataError
+    from training.explain import draw_filters, explain
+
+    out = options.out or (options.trained if options.trained.is_dir() else options.trained.parent) / "explain"
+    if options.filters:
+        draw_filters(options.trained, out)
+        print(f"{out / 'filters.png'}")
+    elif options.clip is None:
+        raise DataError("no CLIP is given", remedy="name an audio file, or give --filters to see the kernels")
+    else:
+        explain(options.clip, options.trained, out, at_s=options.at)
+
+
+def _tune(options: argparse.Namespace) -> None:
+    import torch
+
+    from training.tune import tune
+
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    tune(
+        options.runs,
+        options.data,
+        options.out,
+        hop_s=options.hop,
+        shortest_s=options.shortest,
+        settings=options.settings,
+        seed=options.seed,
+    )
+
+
 def _job(options: argparse.Namespace, fold: int | None, run: Path, *, split_seed: int):
     from training.fit import Job
     from training.recipe import read_recipe
@@ -213,6 +319,7 @@ def _job(options: argparse.Namespace, fold: int | None, run: Path, *, split_seed
         split_seed=split_seed,
         split=options.split,
         teach=options.teach,
+        filters=options.filters,
         begin_from=options.begin_from,
         tensorboard=getattr(options, "tensorboard", False),
         device=options.device,

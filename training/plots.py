@@ -10,6 +10,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from training.compare import front
+
 mpl.use("Agg")  # no display is needed, nor looked for
 mpl.rcParams.update(
     {
@@ -155,4 +157,32 @@ def baselines_plot(rows: Sequence[dict[str, Any]]) -> Figure:
     axes.set_yticks(range(len(rows)), [row["name"] for row in rows])
     axes.invert_yaxis()
     axes.set(xlim=(0, 1.02), xlabel="clip accuracy (95% over groups); hollow: on the training part")
+    return figure
+
+
+def tradeoff_plot(comparison: dict[str, Any], reported: dict[str, Any]) -> Figure:
+    """Draw false flips a minute against the median time to correct, of each smoothing as it is swept."""
+    figure = Figure(figsize=(7.5, 4.8), layout="constrained")
+    axes = figure.add_subplot()
+    for at, (name, points) in enumerate(comparison["points"].items()):
+        shown = [point for point in points if point["delay_s"] is not None]
+        colour, style = f"C{(at + 1) // 2}", "--" if "lead" in name else "-"
+        axes.scatter(
+            [p["delay_s"] for p in shown], [p["flips"] for p in shown], color=colour, s=10, alpha=0.35
+        )
+        line = front(points)
+        axes.plot([d for d, _ in line], [f for _, f in line], color=colour, ls=style, label=name)
+    delay_s = reported["time_to_correct_s"]["recognisable music"]["p50"]
+    if delay_s is not None:
+        axes.scatter(
+            [delay_s], [reported["false_flips_per_minute"]], marker="*", s=160, color="black", zorder=3,
+            label="as fitted, on other folds",
+        )  # fmt: skip
+    axes.axhline(0.3, color="grey", lw=0.8, ls=":")
+    axes.axvline(6.0, color="grey", lw=0.8, ls=":")
+    axes.set_xlim(0, 25)
+    axes.set_ylim(bottom=0)
+    axes.set_xlabel("median time to correct after a boundary in s (recognisable music)")
+    axes.set_ylabel("false flips a minute of music")
+    axes.legend(fontsize=9)
     return figure
