@@ -23,7 +23,8 @@ class FrontEnd(msgspec.Struct, frozen=True, kw_only=True):
     """How samples become log-mel frames.
 
     Frame k covers samples [k * hop_length, k * hop_length + n_fft); nothing is padded.
-    A frame is log(mel + log_offset) of the power spectrum under a periodic window.
+    A frame is log(mel + log_offset) of the power spectrum under a periodic window, levelled
+    (`normalisation`) so that nothing behind it hears how loud a source is.
 
     Attributes:
         sample_rate: Hz, of the mono audio that frames are computed from.
@@ -37,7 +38,9 @@ class FrontEnd(msgspec.Struct, frozen=True, kw_only=True):
         mel_norm: `none`, or `slaney` (each band divided by half its width in Hz).
         log_offset: added to the mel power before the logarithm.
         n_frames: frames in a window, the model's input is (batch, n_frames, n_mels).
-        normalisation: `none`: the graph takes log-mel frames as they are.
+        normalisation: `none`, or `level`: the logarithm of the running mean square of the samples,
+            as of the frame's last one, is taken off each frame.
+        level_half_life_s: seconds after which a sample counts half in that mean; 0 with `none`.
     """
 
     sample_rate: int
@@ -51,7 +54,8 @@ class FrontEnd(msgspec.Struct, frozen=True, kw_only=True):
     mel_norm: Literal["none", "slaney"]
     log_offset: float
     n_frames: int
-    normalisation: Literal["none"] = "none"
+    normalisation: Literal["none", "level"] = "none"
+    level_half_life_s: float = 0.0
 
     @property
     def frame_s(self) -> float:
@@ -70,21 +74,39 @@ class FrontEnd(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Decision(msgspec.Struct, frozen=True, kw_only=True):
-    """How windows become verdicts; defaults as tuned for this model.
+    """How windows become verdicts, as tuned for the model; see `streamer.decide`.
+
+    A model file states every one. The values here are for recipes that were not tuned.
 
     Attributes:
-        half_life_s: seconds of audio after which a window counts half in the smoothing.
-        dwell_s: seconds for which a new answer must lead before it is said.
-        unsure_below: smoothed probability of the genre under which the answer is `unsure`.
+        half_life_s: seconds of audio after which a window counts half in the smoothed probabilities.
+        sharpness: power to which these are raised, so that they are calibrated.
+        expected_stay_s: mean seconds that a station is expected to stay with a label.
+        evidence: share of a window's evidence that counts, between genres.
+        kind_evidence: the same between music, speech and noise.
+        boundary_change: probability that a new title, or what follows a silence, is of another label.
+        lead: how many times as likely as the label that is held another must be to replace it.
+        titled_lead: the same from one genre to another, deep in a title that the source names.
+        unsure_below: smoothed probability of a genre from which it is said; else the answer is `unsure`.
+        keep_above: smoothed probability down to which a genre that is said is kept.
+        other_below: smoothed probability of speech or noise under which the answer is `unsure`.
         silence_dbfs: level under which the last second is silence.
         track_s: seconds that a run of one genre must last to be told as a track without a title.
     """
 
-    half_life_s: float
-    dwell_s: float
-    unsure_below: float
-    silence_dbfs: float
-    track_s: float
+    half_life_s: float = 2.5
+    sharpness: float = 1.2
+    expected_stay_s: float = 60.0
+    evidence: float = 0.5
+    kind_evidence: float = 2.0
+    boundary_change: float = 0.5
+    lead: float = 5.0
+    titled_lead: float = 20.0
+    unsure_below: float = 0.3
+    keep_above: float = 0.15
+    other_below: float = 0.5
+    silence_dbfs: float = -60.0
+    track_s: float = 60.0
 
 
 class Accuracy(msgspec.Struct, frozen=True, kw_only=True):
@@ -238,9 +260,18 @@ def _check(contract: Contract, name: str) -> None:
         "f_min": 0 <= front.f_min < front.f_max,
         "f_max": front.f_max <= front.sample_rate / 2,
         "log_offset": front.log_offset > 0,
+        "level_half_life_s": (front.level_half_life_s > 0) == (front.normalisation == "level"),
         "half_life_s": decision.half_life_s > 0,
-        "dwell_s": decision.dwell_s >= 0,
+        "sharpness": decision.sharpness > 0,
+        "expected_stay_s": decision.expected_stay_s > 0,
+        "evidence": decision.evidence > 0,
+        "kind_evidence": decision.kind_evidence > 0,
+        "boundary_change": 0 <= decision.boundary_change <= 1,
+        "lead": decision.lead >= 1,
+        "titled_lead": decision.titled_lead >= 1,
         "unsure_below": 0 <= decision.unsure_below <= 1,
+        "keep_above": 0 <= decision.keep_above <= decision.unsure_below,
+        "other_below": 0 <= decision.other_below <= 1,
         "track_s": decision.track_s > 0,
         "probe_probabilities": len(contract.probe.probabilities) == len(contract.labels),
         "probe_seed": 0 <= contract.probe.seed < 2**32,

@@ -22,7 +22,20 @@ FRONT_END = FrontEnd(
     log_offset=1e-7,
     n_frames=118,
 )
-DECISION = Decision(half_life_s=2.0, dwell_s=2.0, unsure_below=0.3, silence_dbfs=-60.0, track_s=30.0)
+DECISION = Decision(
+    half_life_s=2.0,
+    sharpness=1.0,
+    expected_stay_s=60.0,
+    evidence=1.5,
+    kind_evidence=1.5,
+    boundary_change=0.9,
+    lead=3.0,
+    unsure_below=0.3,
+    keep_above=0.2,
+    other_below=0.3,
+    silence_dbfs=-60.0,
+    track_s=30.0,
+)
 
 
 def contract(probabilities: tuple[float, ...] = (0.25,) * 4, front_end: FrontEnd = FRONT_END) -> Contract:

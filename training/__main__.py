@@ -1,6 +1,7 @@
-"""`python -m training`: prepare a data set, fit a recipe, evaluate runs."""
+"""`python -m training`: prepare a data set, fit a recipe, evaluate runs, tune the decision."""
 
 import argparse
+import shlex
 import sys
 from collections import Counter
 from pathlib import Path
@@ -46,28 +47,55 @@ def _parser() -> argparse.ArgumentParser:
     fit = commands.add_parser("fit", help="train a recipe on a prepared set")
     _data_options(fit)
     fit.add_argument("--out", type=Path, required=True, metavar="RUN", help="folder of the run")
+    fit.add_argument("--split-seed", type=int, default=1, metavar="SEED", help="of the folds (default: 1)")
     fit.add_argument("--fold", type=int, metavar="K", help="hold fold K out (default: train on everything)")
-    fit.add_argument("--begin-from", type=Path, metavar="RUN", help="take over the weights of another run")
     fit.add_argument("--tensorboard", action="store_true", help="write the curves for TensorBoard, too")
     fit.add_argument("--resume", action="store_true", help="go on with the run in --out")
     fit.add_argument("--stop-after", type=int, metavar="STEP", help="stop there as if interrupted")
     fit.set_defaults(run=_fit)
 
-    evaluate = commands.add_parser(
-        "evaluate", help="figures and plots of runs, or of a recipe over all folds"
+    _evaluate_options(
+        commands.add_parser("evaluate", help="figures, tables and plots of runs, or of a recipe's folds")
     )
-    evaluate.add_argument(
-        "runs", nargs="*", type=Path, metavar="RUN", help="runs that each held one fold out"
+    _baseline_options(commands.add_parser("baseline", help="classical classifiers on the same folds"))
+    _explain_options(commands.add_parser("explain", help="what in a clip drove a run's answer, as pictures"))
+    _tune_options(commands.add_parser("tune", help="fit how windows become verdicts, on held-out programmes"))
+    return parser
+
+
+def _evaluate_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "runs", nargs="*", type=Path, metavar="RUN", help="runs of folds (default: train what is missing)"
     )
-    _data_options(evaluate)
-    evaluate.add_argument(
-        "--out", type=Path, required=True, metavar="DIR", help="folder of figures and plots"
+    _data_options(parser)
+    parser.add_argument(
+        "--split-seeds", type=_integers, default=(1,), metavar="A,B,..", help="of the folds (1)"
     )
-    evaluate.add_argument(
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of figures and runs")
+    parser.add_argument(
         "--hop", type=float, default=0.5, metavar="SECONDS", help="from window to window (0.5)"
     )
-    evaluate.set_defaults(run=_evaluate)
-    return parser
+    parser.add_argument("--jobs", type=int, default=1, metavar="N", help="processes at once (1)")
+    parser.add_argument(
+        "--leaky", action="store_true", help="the same on folds made clip by clip, marked LEAKY"
+    )
+    parser.add_argument(
+        "--audio", type=Path, metavar="ROOT", help="folder of the clips: ask about changed sound"
+    )
+    parser.add_argument("--robustness-clips", type=int, metavar="N", help="of each label (default: all)")
+    parser.add_argument(
+        "--unseen", nargs="*", metavar="GENRE", help="leave each out of a training in turn (all)"
+    )
+    parser.add_argument("--unseen-recipe", metavar="RECIPE", help="of these trainings (default: the same)")
+    parser.add_argument(
+        "--baselines", type=Path, metavar="JSON", help="figures of other models, to show beside"
+    )
+    parser.add_argument("--tune", type=Path, metavar="JSON", help="figures of programmes, to show beside")
+    parser.set_defaults(run=_evaluate)
+
+
+def _integers(text: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in text.split(","))
 
 
 def _set_options(parser: argparse.ArgumentParser, readers: dict[str, type[Reader]]) -> None:
@@ -83,6 +111,20 @@ def _set_options(parser: argparse.ArgumentParser, readers: dict[str, type[Reader
     )
 
 
+def _tune_options(tune: argparse.ArgumentParser) -> None:
+    tune.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="runs that each held one fold out")
+    tune.add_argument("--data", type=Path, required=True, metavar="DIR", help="a prepared set")
+    tune.add_argument(
+        "--out", type=Path, required=True, metavar="JSON", help="for 'export convert --decision'"
+    )
+    tune.add_argument("--hop", type=float, default=1.0, metavar="SECONDS", help="from window to window (1)")
+    tune.add_argument("--shortest", type=float, default=20.0, metavar="SECONDS", help="shortest track (20)")
+    tune.add_argument("--settings", type=int, default=300, metavar="N", help="how many are tried (300)")
+    tune.add_argument("--seed", type=int, default=1, help="of programmes and settings (1)")
+    tune.add_argument("--threads", type=int, metavar="N", help="of the processor (default: torch's own)")
+    tune.set_defaults(run=_tune)
+
+
 def _data_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="a prepared set")
     parser.add_argument("--recipe", default="base", help="name or TOML file (default: base)")
@@ -94,6 +136,8 @@ def _data_options(parser: argparse.ArgumentParser) -> None:
         metavar="SET",
         help="teaching sets (for [distil])",
     )
+    parser.add_argument("--filters", type=Path, metavar="ONNX", help="begin with a teacher's filters")
+    parser.add_argument("--begin-from", type=Path, metavar="RUN", help="take over the weights of another run")
     parser.add_argument(
         "--folds", type=int, default=5, metavar="N", help="folds of the whole set (default: 5)"
     )
@@ -104,10 +148,45 @@ def _data_options(parser: argparse.ArgumentParser) -> None:
         metavar="KIND",
         help=f"one of {', '.join(KINDS)} (default: folds)",
     )
-    parser.add_argument("--split-seed", type=int, default=1, metavar="SEED", help="of the folds (default: 1)")
     parser.add_argument("--seed", type=int, help="of the training (default: the recipe's)")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
     parser.add_argument("--threads", type=int, metavar="N", help="of the processor (default: torch's own)")
+
+
+def _baseline_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="a prepared set")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of figures and plots")
+    parser.add_argument("--recipe", default="base", help="whose labels that are no music (default: base)")
+    parser.add_argument(
+        "--models",
+        type=lambda text: text.split(","),
+        metavar="NAME,...",
+        help="majority, linear, svm, forest, boosting, teacher (default: all; teacher: given --labels)",
+    )
+    parser.add_argument("--labels", type=Path, metavar="FILE", help="a teacher's soft labels, for 'teacher'")
+    parser.add_argument("--folds", type=int, default=5, metavar="N", help="of the whole set (default: 5)")
+    parser.add_argument(
+        "--split-seeds",
+        type=lambda text: [int(seed) for seed in text.split(",")],
+        default=[1],
+        metavar="SEED,...",
+        help="of the folds; figures are means over them (default: 1)",
+    )
+    parser.add_argument("--jobs", type=int, default=1, metavar="N", help="processes of the search (1)")
+    parser.set_defaults(run=_baseline)
+
+
+def _explain_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("clip", nargs="?", type=Path, metavar="CLIP", help="an audio file")
+    parser.add_argument(
+        "--run", dest="trained", type=Path, required=True, metavar="RUN", help="what to explain"
+    )
+    parser.add_argument("--out", type=Path, metavar="DIR", help="folder of the files (default: RUN/explain)")
+    parser.add_argument(
+        "--at", type=float, metavar="SECONDS", help="explain the window from there (default: the surest one)"
+    )
+    parser.add_argument("--filters", action="store_true", help="draw the first layer alone; needs no CLIP")
+    parser.set_defaults(run=_explain)
 
 
 def _prepare(options: argparse.Namespace) -> None:
@@ -148,7 +227,7 @@ def _teach(options: argparse.Namespace) -> None:
 def _fit(options: argparse.Namespace) -> None:
     from training.fit import fit
 
-    job = _job(options, options.fold, options.out)
+    job = _job(options, options.fold, options.out, split_seed=options.split_seed)
     state = fit(job, resume=options.resume, stop_after=options.stop_after)
     last = state.curves[-1]
     print(f"{options.out}: step {state.step} of {job.recipe.fit.steps}, loss {last.loss:.3f}", end="")
@@ -157,20 +236,75 @@ def _fit(options: argparse.Namespace) -> None:
 
 
 def _evaluate(options: argparse.Namespace) -> None:
-    from training.evaluate import evaluate
-    from training.fit import fit
+    from training.evaluate import Question, evaluate
+    from training.recipe import read_recipe
 
-    runs: list[Path] = options.runs
-    if not runs:
-        folds = range(options.folds) if options.split.endswith("folds") else [None]
-        for fold in folds:
-            run = options.out / ("run" if fold is None else f"fold{fold}")
-            fit(_job(options, fold, run), resume=True)
-            runs.append(run)
-    evaluate(runs, options.data, options.out, hop_s=options.hop)
+    question = Question(
+        split_seeds=options.split_seeds,
+        hop_s=options.hop,
+        jobs=options.jobs,
+        leaky=options.leaky,
+        audio=options.audio,
+        robustness_clips=options.robustness_clips,
+        unseen=None if options.unseen is None else tuple(options.unseen),
+        unseen_recipe=None if options.unseen_recipe is None else read_recipe(options.unseen_recipe),
+        baselines=options.baselines,
+        tune=options.tune,
+        command=shlex.join(["python", "-m", "training", *sys.argv[1:]]),
+    )
+    evaluate(options.runs, _job(options, None, options.out, split_seed=options.split_seeds[0]), question)
 
 
-def _job(options: argparse.Namespace, fold: int | None, run: Path):
+def _baseline(options: argparse.Namespace) -> None:
+    from training.baselines import Inquiry, baseline
+    from training.recipe import read_recipe
+    from training.soft_labels import read_soft_labels
+
+    inquiry = Inquiry(
+        data=options.data,
+        models=options.models,
+        not_music=read_recipe(options.recipe).not_music,
+        soft_labels=None if options.labels is None else read_soft_labels(options.labels),
+        folds=options.folds,
+        split_seeds=options.split_seeds,
+        jobs=options.jobs,
+    )
+    baseline(inquiry, options.out)
+
+
+def _explain(options: argparse.Namespace) -> None:
+    from training.errors import DataError
+    from training.explain import draw_filters, explain
+
+    out = options.out or (options.trained if options.trained.is_dir() else options.trained.parent) / "explain"
+    if options.filters:
+        draw_filters(options.trained, out)
+        print(f"{out / 'filters.png'}")
+    elif options.clip is None:
+        raise DataError("no CLIP is given", remedy="name an audio file, or give --filters to see the kernels")
+    else:
+        explain(options.clip, options.trained, out, at_s=options.at)
+
+
+def _tune(options: argparse.Namespace) -> None:
+    import torch
+
+    from training.tune import tune
+
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    tune(
+        options.runs,
+        options.data,
+        options.out,
+        hop_s=options.hop,
+        shortest_s=options.shortest,
+        settings=options.settings,
+        seed=options.seed,
+    )
+
+
+def _job(options: argparse.Namespace, fold: int | None, run: Path, *, split_seed: int):
     from training.fit import Job
     from training.recipe import read_recipe
 
@@ -182,10 +316,11 @@ def _job(options: argparse.Namespace, fold: int | None, run: Path):
         seed=recipe.seed if options.seed is None else options.seed,
         fold=fold,
         folds=options.folds,
-        split_seed=options.split_seed,
+        split_seed=split_seed,
         split=options.split,
         teach=options.teach,
-        begin_from=getattr(options, "begin_from", None),
+        filters=options.filters,
+        begin_from=options.begin_from,
         tensorboard=getattr(options, "tensorboard", False),
         device=options.device,
         threads=options.threads,

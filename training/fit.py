@@ -36,6 +36,7 @@ class Job:
 
     Attributes:
         teach: folders of teaching sets; only for a recipe with a `distil` table.
+        filters: a teacher's ONNX file whose filters to begin with.
         begin_from: a run whose weights to begin with; None begins anew.
         tensorboard: write the curves for TensorBoard, too, into the run's folder.
     """
@@ -49,6 +50,7 @@ class Job:
     split_seed: int
     split: str = "folds"
     teach: Sequence[Path] = ()
+    filters: Path | None = None
     begin_from: Path | None = None
     device: str = "auto"
     threads: int | None = None
@@ -80,8 +82,8 @@ def fit(job: Job, *, resume: bool = False, stop_after: int | None = None) -> Run
                 f"{job.out} holds a run already", remedy="give --resume to go on, or another --out"
             )
         trainer.restore()
-    elif job.begin_from:
-        trainer.begin_from(job.begin_from)
+    else:
+        trainer.begin()
     if trainer.state.done:
         return trainer.state
     job.out.mkdir(parents=True, exist_ok=True)
@@ -149,7 +151,19 @@ class Trainer:
         # Dev part where there is one; else the test fold, which is only watched: nothing is chosen by it.
         self._watched = [prepared.clips[i] for i in (split.dev or split.test)]
 
-    def begin_from(self, run: Path) -> None:
+    def begin(self) -> None:
+        """Take over what the job says to begin with."""
+        if self._job.filters:
+            self._learner.take_filters(self._job.filters)
+        if self._job.begin_from:
+            self._begin_from(self._job.begin_from)
+        elif self._job.recipe.net.frozen_filters and not self._job.filters:
+            raise RunError(
+                f"recipe '{self._job.recipe.name}' never changes its filters, and begins with none",
+                remedy="give --filters TEACHER.onnx, or --begin-from RUN",
+            )
+
+    def _begin_from(self, run: Path) -> None:
         """Take over the weights of another run, and answer for the groups that taught it."""
         other, tensors = checkpoint.load(run)
         held_out = {*self.state.held_out, *self.state.dev}
@@ -258,7 +272,7 @@ def load_net(folder: Path) -> tuple[RunState, GenreNet]:
     That is the best one by the dev part's NLL, else the running mean of weights, else the last.
     """
     state, tensors = checkpoint.load(folder)
-    net = GenreNet(state.recipe.net, n_mels=state.recipe.front_end.n_mels, n_labels=len(state.labels))
+    net = GenreNet(state.recipe.net, n_labels=len(state.labels))
     weights: dict[str, Any] = next(
         found for prefix in ("best.", "ema.", "net.") if (found := part_of(tensors, prefix))
     )

@@ -2,11 +2,12 @@
 
 SGD with Nesterov momentum on cross-entropy, L2 on kernels; with a teacher also the squared error
 of its standardised embedding and the cross-entropy of its tags, given by linear layers on the
-pooled features that are not exported.
+hidden features that are not exported.
 """
 
 import math
 from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -19,19 +20,20 @@ from training.checkpoint import part_of
 from training.errors import RunError
 from training.net import GenreNet
 from training.recipe import Recipe
+from training.teacher import read_filters
 
 
 class Mimic(nn.Module):
-    """Pooled features to what the teacher says: (batch, 2 * features) -> embedding, logits of tags."""
+    """Hidden features to what the teacher says: (batch, hidden) -> embedding, logits of tags."""
 
-    def __init__(self, features: int, n_embedding: int, n_tags: int) -> None:
+    def __init__(self, hidden: int, n_embedding: int, n_tags: int) -> None:
         super().__init__()
-        self.embedding = nn.Linear(2 * features, n_embedding)
-        self.tags = nn.Linear(2 * features, n_tags)
+        self.embedding = nn.Linear(hidden, n_embedding)
+        self.tags = nn.Linear(hidden, n_tags)
 
-    def forward(self, pooled: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, hidden: Tensor) -> tuple[Tensor, Tensor]:
         """See the class."""
-        return self.embedding(pooled), self.tags(pooled)
+        return self.embedding(hidden), self.tags(hidden)
 
 
 class Learner:
@@ -51,8 +53,8 @@ class Learner:
         self._recipe, self._fit, self._seed, self._n_labels = recipe, recipe.fit, seed, n_labels
         self.device = device
         torch.manual_seed(seed)
-        self.net = GenreNet(recipe.net, n_mels=recipe.front_end.n_mels, n_labels=n_labels).to(device)
-        self._mimic = Mimic(recipe.net.features, *taught).to(device) if taught else None
+        self.net = GenreNet(recipe.net, n_labels=n_labels).to(device)
+        self._mimic = Mimic(recipe.net.hidden, *taught).to(device) if taught else None
         self._augment = Augment(recipe.augment, recipe.front_end)
         self._mean = {key: value.detach().clone() for key, value in self.net.state_dict().items()}
         self._optimiser = torch.optim.SGD(
@@ -77,6 +79,18 @@ class Learner:
             for key, value in self._mimic.state_dict().items()
         ):
             self._mimic.load_state_dict(part_of(tensors, "mimic."), strict=False)
+        self._mean = {key: value.detach().clone() for key, value in self.net.state_dict().items()}
+
+    def take_filters(self, teacher: Path) -> None:
+        """Begin with a teacher's filters.
+
+        Raises:
+            DataError: it has none of the recipe's sizes.
+        """
+        found = read_filters(teacher, self._recipe.net.filters)
+        for conv, (weight, bias) in zip(self.net.trunk.filters.convs, found, strict=True):
+            conv.weight.data.copy_(torch.from_numpy(weight))
+            conv.bias.data.copy_(torch.from_numpy(bias))
         self._mean = {key: value.detach().clone() for key, value in self.net.state_dict().items()}
 
     def tensors(self) -> dict[str, Tensor]:
@@ -104,7 +118,7 @@ class Learner:
         """Give the network that is asked and exported: of the running mean of weights, where there is one."""
         if not self._fit.ema:
             return self.net.eval()
-        mean = GenreNet(self._recipe.net, n_mels=self._recipe.front_end.n_mels, n_labels=self._n_labels)
+        mean = GenreNet(self._recipe.net, n_labels=self._n_labels)
         mean.load_state_dict(self._mean)
         return mean.to(self.device).eval()
 
@@ -126,9 +140,9 @@ class Learner:
         self.net.train()
         self._optimiser.zero_grad(set_to_none=True)
         with _precision(self._fit.precision, self.device):
-            pooled = self.net.pooled(x)
-            logits = self.net.head.logits(pooled).float()
-            told = self._mimic(pooled) if self._mimic else None
+            hidden = self.net.hidden(x)
+            logits = self.net.head.logits(hidden).float()
+            told = self._mimic(hidden) if self._mimic else None
         loss, accuracy = self._loss(logits, told, y)
         loss.backward()
         self._optimiser.step()
@@ -182,7 +196,7 @@ class Learner:
                 self._mean[key].copy_(value)
 
     def _parameters(self) -> dict[str, nn.Parameter]:
-        named = dict(self.net.named_parameters())
+        named = {name: value for name, value in self.net.named_parameters() if value.requires_grad}
         if self._mimic:
             named |= {f"mimic.{key}": value for key, value in self._mimic.named_parameters()}
         return named

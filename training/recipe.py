@@ -12,16 +12,24 @@ RECIPES = Path(__file__).with_name("recipes")
 
 
 class NetRecipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The network's widths; see `training.net`.
+    """The network's sizes; see `training.net`.
 
     Attributes:
-        channels: of the three two-dimensional layers.
-        features: of the one-dimensional layers, and so of the pooled vector's half.
-        dropout: share of the pooled features that are dropped in training.
+        filters: of the first layer, as (how many, frames, bands).
+        stride: frames from one step of the network to the next.
+        band_stride: bands from one place where a filter is tried to the next.
+        frozen_filters: leave them as they begin: a teacher's, given by `fit --filters`.
+        channels: of the layers over time.
+        hidden: of the layer behind the pooling.
+        dropout: share of the hidden features that are dropped in training.
     """
 
-    channels: tuple[int, int, int] = (32, 40, 56)
-    features: int = 128
+    filters: tuple[tuple[int, int, int], ...]
+    stride: int
+    band_stride: int = 1
+    channels: tuple[int, ...]
+    hidden: int
+    frozen_filters: bool = False
     dropout: float = 0.3
 
 
@@ -179,6 +187,13 @@ def _refuse_unknown(text: bytes) -> None:
             )
 
 
+def _steps(recipe: Recipe) -> int:
+    """Give the steps that are left of a window behind all layers over time."""
+    longest = max((frames for _, frames, _ in recipe.net.filters), default=1)
+    found = (recipe.front_end.n_frames - longest) // max(1, recipe.net.stride) + 1
+    return found - 2 * len(recipe.net.channels)
+
+
 def _check(recipe: Recipe, name: str) -> None:
     """Check what types alone can't say."""
     fit, front = recipe.fit, recipe.front_end
@@ -198,8 +213,13 @@ def _check(recipe: Recipe, name: str) -> None:
         "net.dropout": 0 <= recipe.net.dropout < 1,
         "augment.tempo": 0 <= recipe.augment.tempo < 0.5,
         "front_end.f_max": front.f_min < front.f_max <= front.sample_rate / 2,
-        "front_end.n_mels": front.n_mels >= 31,  # below these two nothing is left after the network's layers
-        "front_end.n_frames": front.n_frames >= 48,
+        "net.filters": bool(recipe.net.filters)
+        and all(count >= 1 and 1 <= bands <= front.n_mels for count, _, bands in recipe.net.filters),
+        "net.stride": recipe.net.stride >= 1,
+        "net.band_stride": recipe.net.band_stride >= 1,
+        "net.channels": bool(recipe.net.channels) and min(recipe.net.channels) >= 1,
+        "net.hidden": recipe.net.hidden >= 1,
+        "front_end.n_frames": _steps(recipe) >= 1,
         "front_end.hop_length": 1 <= front.hop_length <= front.n_fft,
     }
     if recipe.distil:

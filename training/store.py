@@ -79,12 +79,16 @@ class PreparedSet:
         """Give the (k, n_mels) float32 frames of a clip."""
         return read_frames(self.folder, clip)
 
+    def powers(self, clip: Entry) -> NDArray[np.float32]:
+        """Give the (k,) mean squares of each frame's new part."""
+        return _read(self.folder, clip, "powers")
+
     def windows(self, clip: Entry, hop: int) -> Frames:
         """Give the (n, n_frames, n_mels) windows that the streamer would judge, n >= 1.
 
         They come from the streamer's own `WindowStream`, so that a short clip is repeated as it is there.
         """
-        frames, powers = self.frames(clip), _read(self.folder, clip, "powers")
+        frames, powers = self.frames(clip), self.powers(clip)
         stream = WindowStream(self.front_end, hop)
         windows = [*stream.push(frames, powers, 0), *stream.flush(0)]
         return np.stack([window.frames for window in windows])

@@ -21,10 +21,11 @@ from rich.console import Console
 from rich.progress import Progress
 
 from streamer.contract import FrontEnd
-from streamer.errors import GenrecastError
+from streamer.errors import GenrecastError, TooShortError
 from streamer.flow import Block, Samples
 from streamer.signal.conform import Conform
 from streamer.signal.mel import MelStream
+from streamer.signal.window import SHORTEST_S
 from streamer.source.file import read_file
 from training.datasets import Clip
 from training.errors import DataError
@@ -96,7 +97,7 @@ def teach(
     write_soft_labels(out / LABELS, _labels(entries, out, Teacher(teacher)))
     text = msgspec.json.encode(Index(front_end=front_end, clips=entries))
     replace(out / "index.json", lambda file: file.write(text))
-    return len(entries), left_out
+    return len(entries), dict(sorted(left_out.items()))
 
 
 _plan: Plan
@@ -113,6 +114,8 @@ def _teach_one(at: int) -> tuple[list[Entry], str]:
     clip = _plan.clips[at]
     try:
         whole = _sound(clip.path)
+        if len(whole) < SHORTEST_S * RATE:
+            return [], TooShortError.code
         name = clip_file(clip, _plan.front_end).removesuffix(".npz")
     except GenrecastError as error:
         return [], error.code

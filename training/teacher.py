@@ -7,11 +7,14 @@ Its front end is written down here once, in the terms of our own.
 
 import csv
 import io
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import onnx
 import onnxruntime as ort
 from numpy.typing import NDArray
+from onnx import numpy_helper
 
 from streamer.contract import FrontEnd
 from streamer.flow import Frames, Samples
@@ -35,6 +38,51 @@ OUTPUTS = ("tags", "penultimate", "mean_pool", "max_pool")
 WINDOW_S = FRONT_END.n_frames * FRONT_END.frame_s
 EMBEDDING = ("penultimate", "mean_pool", "max_pool")
 """What the embedding in a file of soft labels is made of, in this order: 712 numbers."""
+
+
+def read_filters(
+    path: Path, shapes: Sequence[tuple[int, int, int]]
+) -> list[tuple[NDArray[np.float32], NDArray[np.float32]]]:
+    """Give the teacher's filters of some shapes, to work on ln(1 + 10000 mel) of a levelled record.
+
+    Args:
+        path: its ONNX file.
+        shapes: (how many, frames, bands) of each layer, as `NetRecipe.filters` has them.
+
+    Returns:
+        (how many, 1, frames, bands) weights and (how many,) biases for each shape.
+
+    Raises:
+        DataError: it can't be read or has no layer of a shape.
+    """
+    try:
+        tensors = {tensor.name: numpy_helper.to_array(tensor) for tensor in onnx.load(path).graph.initializer}
+        scale, shift, mean, variance = (
+            float(tensors[f"bn0.{key}"][0]) for key in ("weight", "bias", "running_mean", "running_var")
+        )
+    except Exception as error:  # protobuf's classes differ from version to version
+        raise DataError(
+            f"{path}: no teacher with filters: {error}", remedy="give musicnn's ONNX file"
+        ) from error
+    # Its first batch norm (epsilon 0.001) is of log10(1 + 10000 mel); both go into the weights.
+    factor = scale / np.sqrt(variance + 1e-3)
+    offset = shift - factor * mean
+    found = []
+    for count, frames, bands in shapes:
+        names = [name for name, tensor in tensors.items() if tensor.shape == (count, 1, frames, bands)]
+        if not names:
+            raise DataError(
+                f"{path}: no layer of {count} filters of {frames} frames and {bands} bands",
+                remedy="set net.filters to sizes that it has",
+            )
+        weight, bias = tensors[names[0]], tensors[names[0].replace("weight", "bias")]
+        found.append(
+            (
+                (weight * factor / np.log(10.0)).astype(np.float32),
+                (bias + offset * weight.sum(axis=(1, 2, 3))).astype(np.float32),
+            )
+        )
+    return found
 
 
 class Teacher:

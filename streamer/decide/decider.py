@@ -3,10 +3,13 @@
 import math
 
 from streamer.contract import Contract
-from streamer.decide.smooth import Smoother
-from streamer.decide.state import SILENCE, UNSURE, Labels, StateKeeper
+from streamer.decide.smooth import Belief, Mean
+from streamer.decide.state import SILENCE, UNSURE, Answer, Labels, StateKeeper
 from streamer.decide.track import TrackKeeper
 from streamer.flow import Probabilities, TrackVerdict, Verdict, Window
+
+TITLE_SETTLES_S = 15.0
+"""From so many seconds into a title on, another genre is unlikelier: by then what is said has come right."""
 
 
 class Decider:
@@ -18,13 +21,13 @@ class Decider:
     """
 
     def __init__(self, contract: Contract, hop_s: float = 1.0) -> None:
-        self._hop_s = hop_s
+        self._contract, self._hop_s = contract, hop_s
         self._rate = contract.front_end.sample_rate
         self._silence_dbfs = contract.decision.silence_dbfs
         self._labels = Labels(contract)
-        self._smoother = Smoother(contract.decision.half_life_s)
-        self._dwell_s = contract.decision.dwell_s
-        self._keeper = StateKeeper(self._dwell_s)
+        self._mean = Mean(contract.decision.half_life_s, contract.decision.sharpness)
+        self._belief = Belief.of(contract)
+        self._keeper = StateKeeper(contract, self._labels)
         self._tracks = TrackKeeper(contract, self._labels)
         self._window_s = contract.front_end.window_s
         # Positions: of the last window that was smoothed, and of the latest boundaries.
@@ -50,21 +53,15 @@ class Decider:
         self._heard_s = position_s
         smoothed, label, label_confidence = None, None, 0.0
         if probabilities is None:
-            leads = SILENCE
+            answer = SILENCE
             self._silent_until_s = position_s
+            if self._keeper.said != SILENCE:
+                self._belief.boundary()
+                self._mean.reset()
         else:
-            middle_s = position_s - self._window_s / 2
-            if middle_s < max(self._silent_until_s, self._new_title_s):
-                # Mostly of what was before: it says little of what is now, and nothing lasting.
-                self._smoother.reset()
-                smoothed = probabilities
-            else:
-                new_s = min(position_s - self._smoothed_s, self._window_s)
-                smoothed = self._smoother.push(probabilities, new_s)
-                self._smoothed_s = position_s
-            leads = UNSURE if middle_s < self._silent_until_s else self._labels.answer(smoothed)
+            answer, smoothed = self._judge(probabilities, position_s)
             label, label_confidence = self._labels.top(probabilities)
-        said, since_s = self._keeper.push(leads, position_s)
+        said, since_s = self._keeper.say(answer, position_s)
         verdict = Verdict(
             state=said.state,
             genre=said.genre,
@@ -77,21 +74,43 @@ class Decider:
         )
         return verdict, self._tracks.push(verdict, probabilities)
 
+    def _judge(self, probabilities: Probabilities, position_s: float) -> tuple[Answer, Probabilities]:
+        """Smooth a window that is not silent; give what is to be said and the smoothed probabilities."""
+        boundary_s = max(self._silent_until_s, self._new_title_s)
+        middle_s = position_s - self._window_s / 2
+        if middle_s < boundary_s:
+            # Mostly of what was before: it says little of what is now, and nothing lasting.
+            if middle_s < self._silent_until_s:
+                return UNSURE, probabilities
+            held = self._keeper.said.state in ("music", "speech", "noise")
+            answer = self._keeper.said if held else self._labels.answer(probabilities)
+            return answer, probabilities
+        new_s = min(position_s - max(self._smoothed_s, boundary_s), self._window_s)
+        self._smoothed_s = position_s
+        smoothed = self._mean.push(probabilities, new_s)
+        deep = self._title is not None and position_s - self._new_title_s >= TITLE_SETTLES_S
+        beliefs = self._belief.push(probabilities, new_s)
+        return self._keeper.choose(beliefs, smoothed, deep=deep), smoothed
+
     def title(self, text: str, position_s: float) -> TrackVerdict | None:
         """Take the title that plays from here; give the verdict of the track before it.
 
-        What was heard of another title says little about this one, so smoothing begins anew.
+        What was heard of another title says little about this one: the mean begins anew, and another
+        label is likelier. What is said stays until most of a window is of the new title.
         """
         new = text or None
         if new == self._title:
             return None
         self._title, self._new_title_s = new, position_s
+        self._mean.reset()
+        self._belief.boundary()
         return self._tracks.title(new, position_s)
 
     def interrupt(self) -> None:
         """Forget what was said: nothing was heard for a while. The track goes on, if it does."""
-        self._smoother.reset()
-        self._keeper = StateKeeper(self._dwell_s)
+        self._mean.reset()
+        self._belief.reset()
+        self._keeper = StateKeeper(self._contract, self._labels)
 
     def finish(self, position_s: float) -> TrackVerdict | None:
         """Give the verdict of the track that the end of the source cuts off."""

@@ -1,14 +1,12 @@
-"""Which state and genre to say: what leads, held against short-lived challengers."""
+"""Which state and genre to say: what is believed, held against short-lived challengers."""
 
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from streamer.contract import Contract
 from streamer.flow import Probabilities, State
-
-EMPTY_STATES: frozenset[State] = frozenset({"silence", "no-signal", "unsure"})
-"""What holds nothing that would have to be given up: left for anything at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,15 +32,38 @@ class Labels:
         self._labels = contract.labels
         self._genres = np.array([label not in contract.not_music for label in contract.labels])
         self._unsure_below = contract.decision.unsure_below
+        self._other_below = contract.decision.other_below
 
     def answer(self, probabilities: Probabilities) -> Answer:
-        """Take (n_labels,) probabilities; give what they say."""
+        """Take the (n_labels,) probabilities of one window, or of a whole file; give what they say."""
+        leader = self.leader(probabilities)
+        below = self._unsure_below if self._genres[leader] else self._other_below
+        return UNSURE if probabilities[leader] < below else self.name(leader)
+
+    def leader(self, probabilities: Probabilities | NDArray[np.float64]) -> int:
+        """Give the index of the leading label: the best genre where music outweighs speech and noise."""
         music = float(probabilities[self._genres].sum())
         other = int(np.where(self._genres, -1.0, probabilities).argmax())
         if not self._genres[other] and probabilities[other] > music:
-            return Answer("speech" if self._labels[other] == "speech" else "noise")
-        genre, confidence = self.genre(probabilities)
-        return UNSURE if confidence < self._unsure_below else Answer("music", genre)
+            return other
+        return int(np.where(self._genres, probabilities, -1.0).argmax())
+
+    def odds(self, probabilities: NDArray[np.float64], label: int, against: int) -> float:
+        """Give how much likelier a label is than another; music as a whole against speech or noise."""
+        if self._genres[label] == self._genres[against]:
+            return float(probabilities[label] / probabilities[against])
+        music = float(probabilities[self._genres].sum())
+        return float(music / probabilities[against] if self._genres[label] else probabilities[label] / music)
+
+    def is_genre(self, label: int) -> bool:
+        """Say whether a label is music."""
+        return bool(self._genres[label])
+
+    def name(self, label: int) -> Answer:
+        """Give a label as what is said of it."""
+        if self._genres[label]:
+            return Answer("music", self._labels[label])
+        return Answer("speech" if self._labels[label] == "speech" else "noise")
 
     def genre(self, probabilities: Probabilities) -> tuple[str, float]:
         """Give the most probable genre and its probability."""
@@ -70,35 +91,52 @@ class Labels:
         return self._labels[best], float(probabilities[best])
 
 
-# Rivals that take turns faster than `dwell_s` would keep an answer for ever that nothing leads to:
-# after so many dwells without it the answer is `unsure`.
-DISPUTED = 5
-
-
 class StateKeeper:
-    """Says a new answer once it has led for `dwell_s`; silence at once, and whatever follows nothing."""
+    """Chooses what to say: the label that the beliefs hold to, where its probability suffices.
 
-    def __init__(self, dwell_s: float) -> None:
-        self._dwell_s = dwell_s
+    Another label takes over when it is believed `lead` times as much as the one that was held; that
+    of music, against speech or noise, is the belief in all genres together. Deep in a title, another
+    genre needs `titled_lead`. A genre is said from `unsure_below` on, and then kept while it stays over
+    `keep_above`.
+    """
+
+    def __init__(self, contract: Contract, labels: Labels) -> None:
+        self._decision = contract.decision
+        self._labels = labels
+        self._held: int | None = None
         self._said = Answer("no-signal")
         self._since_s = 0.0
-        self._rival: Answer | None = None
-        self._rival_since_s = 0.0
-        self._led_s = 0.0  # where the answer that is said led last
 
-    def push(self, leads: Answer, position_s: float) -> tuple[Answer, float]:
-        """Take what leads now; give what to say and since which position it is so."""
-        if leads == self._said:
-            self._rival, self._led_s = None, position_s
-            return self._said, self._since_s
-        if leads != self._rival:
-            self._rival, self._rival_since_s = leads, position_s
-        at_once = leads == SILENCE or self._said.state in EMPTY_STATES
-        if at_once or position_s - self._rival_since_s >= self._dwell_s:
-            self._say(leads, self._rival_since_s, position_s)
-        elif position_s - self._led_s > DISPUTED * self._dwell_s:
-            self._say(UNSURE, position_s, position_s)
+    @property
+    def said(self) -> Answer:
+        """What is said."""
+        return self._said
+
+    def choose(
+        self, beliefs: NDArray[np.float64], probabilities: Probabilities, *, deep: bool = False
+    ) -> Answer:
+        """Take (n_labels,) beliefs and smoothed probabilities; give an answer. `deep`: see above."""
+        leader = self._labels.leader(beliefs)
+        if self._held is None or self._labels.odds(beliefs, leader, self._held) >= self._lead(leader, deep):
+            self._held = leader
+        answer = self._labels.name(self._held)
+        kept = answer == self._said
+        if answer.genre is None:
+            enough = self._decision.other_below
+        else:
+            enough = self._decision.keep_above if kept else self._decision.unsure_below
+        return answer if probabilities[self._held] >= enough else UNSURE
+
+    def _lead(self, leader: int, deep: bool) -> float:
+        genres = (
+            self._held is not None and self._labels.is_genre(leader) and self._labels.is_genre(self._held)
+        )
+        return self._decision.titled_lead if deep and genres else self._decision.lead
+
+    def say(self, answer: Answer, position_s: float) -> tuple[Answer, float]:
+        """Take what is to be said; give it and since which position it is so."""
+        if answer == SILENCE:
+            self._held = None  # what follows is chosen by what is believed then, without a lead
+        if answer != self._said:
+            self._said, self._since_s = answer, position_s
         return self._said, self._since_s
-
-    def _say(self, answer: Answer, since_s: float, position_s: float) -> None:
-        self._said, self._since_s, self._led_s, self._rival = answer, since_s, position_s, None

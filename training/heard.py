@@ -1,0 +1,136 @@
+"""A programme as a run hears it: the window probabilities of one fold's programme, kept as arrays.
+
+They are computed once; whatever is to be tried with them (`training.tune`) is a cheap replay.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from streamer.flow import Window
+from training.checkpoint import RunState
+from training.errors import RunError, SplitError
+from training.fit import load_net
+from training.net import GenreNet
+from training.predict import Logits, softmax
+from training.programmes import SILENCE, Programme, windows
+from training.store import Entry, PreparedSet
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What one run gives for the programme of its fold, n windows.
+
+    Attributes:
+        state: of the run.
+        programme: what plays.
+        bounds: (pieces + 1,) seconds at which pieces begin, and the end.
+        ends: (n,) sample indices after each window's last sample.
+        position_s: (n,) the same in seconds.
+        recent_dbfs: (n,) level of each window's last second; -inf for digital silence.
+        logits: (n, labels).
+        piece: (n,) index of the piece that plays where the window ends.
+        inside: (n,) True where all of the window lies in that piece.
+        target: (n,) index of that piece's label; -1 in silence.
+        recognisable: (pieces,) True where the mean of a piece's own windows has its label first.
+    """
+
+    state: RunState
+    programme: Programme
+    bounds: NDArray[np.float64]
+    ends: NDArray[np.int64]
+    position_s: NDArray[np.float64]
+    recent_dbfs: NDArray[np.float64]
+    logits: Logits
+    piece: NDArray[np.int64]
+    inside: NDArray[np.bool_]
+    target: NDArray[np.int64]
+    recognisable: NDArray[np.bool_]
+
+
+def hear(
+    state: RunState, net: GenreNet, programme: Programme, prepared: PreparedSet, *, hop_s: float
+) -> Heard:
+    """Ask a run about every window of a programme."""
+    front = prepared.front_end
+    rate = front.sample_rate
+    ends: list[int] = []
+    levels: list[float] = []
+    logits: list[Logits] = []
+    for batch in windows(programme, prepared, max(1, round(hop_s / front.frame_s))):
+        if batch:
+            logits.append(_ask(net, batch))
+            ends += [window.end for window in batch]
+            levels += [-np.inf if window.recent_dbfs is None else window.recent_dbfs for window in batch]
+    pieces = programme.pieces
+    bounds = np.array([piece.start for piece in pieces] + [pieces[-1].stop]) * front.hop_length / rate
+    position_s = np.array(ends) / rate
+    # A window ends with the overlap of its last frame: what plays is judged by where that frame began.
+    last = (np.array(ends) - front.n_fft) / rate
+    piece = np.searchsorted(bounds, last + 1e-9, side="right") - 1
+    target = np.array([-1 if p.label == SILENCE else state.labels.index(p.label) for p in pieces])
+    inside = position_s - front.window_s >= bounds[piece] - 1e-9
+    answers = softmax(np.concatenate(logits))
+    wholes = [answers[inside & (piece == at)] for at in range(len(pieces))]
+    leads = [
+        len(whole) > 0 and int(whole.mean(axis=0).argmax()) == target[at] for at, whole in enumerate(wholes)
+    ]
+    return Heard(
+        state=state,
+        programme=programme,
+        bounds=bounds,
+        ends=np.array(ends),
+        position_s=position_s,
+        recent_dbfs=np.array(levels),
+        logits=np.concatenate(logits),
+        piece=piece,
+        inside=inside,
+        target=target[piece],
+        recognisable=np.array(leads),
+    )
+
+
+def _ask(net: GenreNet, batch: Sequence[Window]) -> Logits:
+    net.eval()
+    device = next(net.parameters()).device
+    frames = torch.from_numpy(np.stack([window.frames for window in batch])).to(device)
+    with torch.inference_mode():
+        return net(frames).cpu().numpy()
+
+
+def open_run(run: Path, prepared: PreparedSet) -> tuple[RunState, GenreNet, list[Entry]]:
+    """Give a finished run, its network, and the clips of the set that it held out.
+
+    Raises:
+        RunError: the run is of another front end, unfinished, or held nothing out that is in the set.
+        SplitError: a group of a held-out clip was among those that taught the run.
+    """
+    state, net = load_net(run)
+    if prepared.front_end != state.recipe.front_end:
+        raise RunError(
+            f"{prepared.folder} was prepared with another front end than {run}",
+            remedy="prepare the set with the recipe's own front end",
+        )
+    if not state.done:
+        raise RunError(
+            f"{run} stands at step {state.step} of {state.recipe.fit.steps}",
+            remedy="finish it with 'python -m training fit --resume'",
+        )
+    wanted, taught = set(state.held_out), set(state.train_groups)
+    clips = [clip for clip in prepared.clips if clip.id in wanted and clip.label in state.labels]
+    if not clips:
+        raise RunError(
+            f"{run} held nothing out that is in {prepared.folder}",
+            remedy="give runs made with 'fit --fold K', and the set that they were made on",
+        )
+    leaks = sorted({clip.group for clip in clips} & taught)
+    if leaks:
+        raise SplitError(
+            f"group '{leaks[0]}' of held-out clips taught {run}",
+            remedy="give the set that the run was made on; its groups must not have changed",
+        )
+    return state, net, clips
