@@ -128,7 +128,9 @@ def _by_label(judged: Judged, counts: NDArray[np.int64]) -> dict[str, dict[str, 
             "precision": float(precision[at]),
             "recall": float(recall[at]),
             "f1": float(f1[at]),
-            "taken_for": [{"label": judged.labels[other], "clips": n / seeds} for n, other in others[:3]],
+            "taken_for": [
+                {"label": judged.labels[other], "clips": float(n / seeds)} for n, other in others[:3]
+            ],
         }
     return found
 

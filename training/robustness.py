@@ -38,7 +38,8 @@ Effect = Callable[[Samples, np.random.Generator], Samples]
 
 
 def _noise(samples: Samples, random: np.random.Generator, *, colour: str, snr_db: float) -> Samples:
-    return effects.mix(samples, effects.noise(len(samples), colour, random), snr_db)
+    enough = 1 << len(samples).bit_length()  # a power of two: others take the transform ten times as long
+    return effects.mix(samples, effects.noise(enough, colour, random)[: len(samples)], snr_db)
 
 
 CONDITIONS: dict[str, Effect] = {
