@@ -86,7 +86,11 @@ def test_forest_names_what_it_lives_on(prepared: Path, tmp_path: Path) -> None:
     columns, rows = clip_features(opened)
     targets = np.array([opened.labels.index(clip.label) for clip in opened.clips])
     split = make_split(opened.clips, folds=2, fold=0, seed=1)
-    small = replace(KINDS["forest"], grid={"min_samples_leaf": [1]})
+    small = replace(
+        KINDS["forest"],
+        build=lambda seed: KINDS["forest"].build(seed).set_params(n_estimators=30),
+        grid={"min_samples_leaf": [1]},
+    )
 
     taught = [opened.clips[i] for i in split.train]
     fitted = fit_kind(small, rows[split.train], targets[split.train], taught, seed=1)

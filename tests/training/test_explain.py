@@ -35,7 +35,7 @@ def small_net() -> GenreNet:
     random = np.random.default_rng(1)
     net = GenreNet(NetRecipe(channels=(4, 4, 8), features=8, dropout=0.0), n_mels=BANDS, n_labels=2).train()
     optimiser = torch.optim.Adam(net.parameters(), 0.02)
-    for _ in range(60):
+    for _ in range(40):
         labels = random.integers(0, 2, 16)
         places = random.integers(10, FRAMES - LONG - 10, 16)
         x = np.stack([burst((LOW, HIGH)[y], at, random) for y, at in zip(labels, places, strict=True)])
