@@ -43,7 +43,7 @@ def sections_of(figures: dict[str, Any]) -> list[Section]:
             Section("Other models", tables=[table], pictures=[Picture(plots.baselines_plot(rows), alt)])
         )
     if "tune" in figures:
-        found.append(Section("Programmes", tables=beside.tables_of("Programmes", figures["tune"])))
+        found.append(_programmes(figures["tune"]))
     found += [_curves(figures), Section("The set", tables=tables.data(figures))]
     return found
 
@@ -124,6 +124,16 @@ def _robustness(figures: dict[str, Any]) -> Section:
     alt = "Difference of clip accuracy from clean in every condition; the same figures are in the table"
     picture = Picture(plots.robustness_plot(found["conditions"]), alt)
     return Section("Robustness", text, [tables.robustness(figures)], [picture])
+
+
+def _programmes(tune: dict[str, Any]) -> Section:
+    """Show what `python -m training tune` found; the swept points are in the picture, and in its JSON."""
+    shown, pictures = dict(tune), []
+    if {"points", "at_equal_delay"} <= set(tune.get("comparison", {})):
+        figure = plots.tradeoff_plot(tune["comparison"], tune["figures"]["without_titles"])
+        pictures = [Picture(figure, "False flips a minute against the time to correct, for each smoothing")]
+        shown["comparison"] = {key: value for key, value in tune["comparison"].items() if key != "points"}
+    return Section("Programmes", "", beside.tables_of("Programmes", shown), pictures)
 
 
 def _curves(figures: dict[str, Any]) -> Section:
