@@ -7,10 +7,10 @@ unchanged, with a paired interval over groups.
 
 import signal
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections import deque
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
-from functools import partial
+from itertools import islice
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -21,58 +21,18 @@ from numpy.typing import NDArray
 from rich.progress import Progress
 
 from streamer.contract import FrontEnd
-from streamer.flow import Samples
 from streamer.signal.window import WindowStream
-from training import effects, metrics
+from training import metrics
 from training.ask import Answers
-from training.audio import clip_samples, frames_of
+from training.conditions import CLEAN, CONDITIONS, SEED, SPEECH, Changed, Task, degrade
 from training.console import out as console
 from training.errors import DataError
 from training.predict import softmax
 from training.store import Entry
 from training.windows import answers
 
-RATE = 24_000  # of the audio that is changed, as in `training.views`: the model looks no higher than 7.8 kHz
-SEED = 1  # of the noise, of the choice of clips and of who speaks over what
-Effect = Callable[[Samples, np.random.Generator], Samples]
-
-
-def _noise(samples: Samples, random: np.random.Generator, *, colour: str, snr_db: float) -> Samples:
-    enough = 1 << len(samples).bit_length()  # a power of two: others take the transform ten times as long
-    return effects.mix(samples, effects.noise(enough, colour, random)[: len(samples)], snr_db)
-
-
-CONDITIONS: dict[str, Effect] = {
-    "clean": lambda x, _: x,
-    **{f"level {db:+d} dB": lambda x, _, db=db: effects.gain(x, db) for db in (-35, -20, 6)},
-    **{
-        f"low-pass {hz // 1000} kHz": lambda x, _, hz=hz: effects.low_pass(x, RATE, hz) for hz in (8000, 4000)
-    },
-    **{
-        f"{name.upper()} {kbps} kb/s": lambda x, _, name=name, kbps=kbps: effects.codec(x, RATE, name, kbps)
-        for name, kbps in (("mp3", 128), ("mp3", 64), ("mp3", 48), ("mp3", 32), ("aac", 48), ("opus", 32))
-    },
-    **{f"tempo {pc:+d}%": lambda x, _, pc=pc: effects.tempo(x, RATE, 1 + pc / 100) for pc in (-4, 4)},
-    **{f"pitch {st:+.1f} semitone": lambda x, _, st=st: effects.pitch(x, RATE, st) for st in (-0.5, 0.5)},
-    **{
-        f"{colour} noise {db} dB below": partial(_noise, colour=colour, snr_db=db)
-        for colour in ("white", "pink")
-        for db in (20, 10)
-    },
-}
-"""Name -> effect on (n,) samples at `RATE`. The first is what the others are compared with."""
-SPEECH = {"speech 5 dB below": 5.0, "speech as loud": 0.0}
-"""Name -> music-to-speech ratio in dB; music clips only, under a speaker that the runs never heard."""
-CLEAN = next(iter(CONDITIONS))
-
-
-@dataclass(frozen=True, slots=True)
-class Task:
-    """One clip to change: its number, its file, and the speech that goes over it where there is some."""
-
-    at: int
-    path: Path
-    speech: Path | None
+Said = dict[str, dict[int, list[NDArray[np.float64]]]]
+"""Condition -> clip -> (labels,) mean probabilities, one from each run that was asked."""
 
 
 def robustness_figures(
@@ -100,17 +60,15 @@ def robustness_figures(
     began = time.monotonic()
     clips = _chosen([clip for run in runs for clip in run.clips], clips_per_label)
     asked = {clip.id: [i for i, run in enumerate(runs) if _holds(run, clip)] for clip in clips}
-    tasks = _tasks(clips, asked, runs, audio)
-    said: dict[str, dict[int, list[NDArray[np.float64]]]] = {name: {} for name in (*CONDITIONS, *SPEECH)}
+    tasks = pair_with_speech(clips, asked, runs, audio)
+    said: Said = {name: {} for name in (*CONDITIONS, *SPEECH)}
     front_end = runs[0].state.recipe.front_end
     hop = max(1, round(hop_s / front_end.frame_s))
     with Progress(console=console, transient=True) as progress:
         bar = progress.add_task("changing sound", total=len(tasks))
         for at, frames in _degraded(tasks, front_end, jobs):
-            own = asked[clips[at].id]
-            for name, means in _ask(
-                frames, [runs[i] for i in own], [temperatures[i] for i in own], hop
-            ).items():
+            own = [(runs[i], temperatures[i]) for i in asked[clips[at].id]]
+            for name, means in _ask(frames, own, hop).items():
                 said[name][at] = means
             progress.advance(bar)
     conditions = [_condition(name, said, clips, runs[0]) for name in said if said[name]]
@@ -136,7 +94,7 @@ def _chosen(clips: Sequence[Entry], per_label: int | None) -> list[Entry]:
     return sorted((c for part in chosen.values() for c in part[:per_label]), key=lambda clip: clip.id)
 
 
-def _tasks(
+def pair_with_speech(
     clips: Sequence[Entry], asked: dict[str, list[int]], runs: Sequence[Answers], audio: Path
 ) -> list[Task]:
     """Pair each music clip with a speaker that none of the runs asked about it has heard, if there is one."""
@@ -156,51 +114,34 @@ def _tasks(
     return tasks
 
 
-def _degraded(
-    tasks: Sequence[Task], front_end: FrontEnd, jobs: int
-) -> Iterator[tuple[int, dict[str, tuple[NDArray[np.float32], NDArray[np.float32]]]]]:
+def _degraded(tasks: Sequence[Task], front_end: FrontEnd, jobs: int) -> Iterator[tuple[int, Changed]]:
     """Give each clip's frames and powers in every condition, in the order of the tasks."""
     ignore = (signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's
     pool = ProcessPoolExecutor(jobs, get_context("spawn"), initializer=signal.signal, initargs=ignore)
     try:
-        ahead = 2 * jobs  # more would only fill the memory
-        futures = [pool.submit(degrade, task, front_end) for task in tasks[:ahead]]
-        for at, task in enumerate(tasks):
-            yield task.at, futures[at].result()
-            futures[at] = None  # type: ignore[call-overload]
-            if at + ahead < len(tasks):
-                futures.append(pool.submit(degrade, tasks[at + ahead], front_end))
+        coming = iter(tasks)
+        running = deque(pool.submit(degrade, task, front_end) for task in islice(coming, 2 * jobs))
+        for task in tasks:
+            yield task.at, running.popleft().result()
+            running.extend(pool.submit(degrade, further, front_end) for further in islice(coming, 1))
     finally:
         pool.shutdown(cancel_futures=True)
 
 
-def degrade(task: Task, front_end: FrontEnd) -> dict[str, tuple[NDArray[np.float32], NDArray[np.float32]]]:
-    """Decode a clip once and give its frames and powers in every condition."""
-    samples = clip_samples(task.path, RATE)
-    changed = {
-        name: effect(samples, np.random.default_rng((SEED, task.at))) for name, effect in CONDITIONS.items()
-    }
-    if task.speech is not None:
-        speech = clip_samples(task.speech, RATE)
-        changed |= {name: effects.mix(samples, speech, ratio) for name, ratio in SPEECH.items()}
-    return {name: frames_of(x, RATE, front_end) for name, x in changed.items()}
-
-
 def _ask(
-    frames: dict[str, tuple[NDArray[np.float32], NDArray[np.float32]]],
-    runs: Sequence[Answers],
-    temperatures: Sequence[float],
-    hop: int,
+    frames: Changed, runs: Sequence[tuple[Answers, float]], hop: int
 ) -> dict[str, list[NDArray[np.float64]]]:
-    """Give, for each condition, each run's (labels,) mean probabilities over the clip's windows."""
+    """Give, for each condition, what each run says of a clip with its temperature."""
     windows = {}
     for name, (of_clip, powers) in frames.items():
-        stream = WindowStream(runs[0].state.recipe.front_end, hop)
-        windows[name] = np.stack([w.frames for w in (*stream.push(of_clip, powers, 0), *stream.flush(0))])
+        stream = WindowStream(runs[0][0].state.recipe.front_end, hop)
+        given = [*stream.push(of_clip, powers, 0), *stream.flush(0)]
+        if given:  # a clip of hardly more than a second, played faster, is too short for one
+            windows[name] = np.stack([window.frames for window in given])
     ends = np.cumsum([len(w) for w in windows.values()])[:-1]
     batch = torch.from_numpy(np.concatenate(list(windows.values())))
     found: dict[str, list[NDArray[np.float64]]] = {name: [] for name in windows}
-    for run, temperature in zip(runs, temperatures, strict=True):
+    for run, temperature in runs:
         with torch.inference_mode():
             logits = torch.cat([run.net(part) for part in batch.split(256)]).numpy()
         for name, p in zip(windows, np.split(softmax(logits, temperature), ends), strict=True):
@@ -210,7 +151,7 @@ def _ask(
 
 def _condition(
     name: str,
-    said: dict[str, dict[int, list[NDArray[np.float64]]]],
+    said: Said,
     clips: Sequence[Entry],
     run: Answers,
 ) -> dict[str, Any]:
@@ -224,15 +165,9 @@ def _condition(
             [np.mean([labels[p.argmax()] == clips[at].label for p in said[of][at]]) for at in chosen]
         )
 
-    def unsure(of: str) -> float:
-        every = [
-            answer.state == "unsure"
-            for at in music
-            for answer in answers(np.array(said[of][at]), labels, recipe)
-        ]
-        return float(np.mean(every))
-
     groups = [clips[at].group for at in music]
+    every = [answers(np.array(said[name][at]), labels, recipe) for at in music]
+    unsure = np.mean([answer.state == "unsure" for of_clip in every for answer in of_clip])
     now, clean = hits(name, music), hits(CLEAN, music)
     low, high = metrics.interval_over_groups(now - clean, groups)
     return {
@@ -242,7 +177,7 @@ def _condition(
         "accuracy": float(now.mean()),
         "clean_accuracy": float(clean.mean()),
         "difference": {"value": float((now - clean).mean()), "low": low, "high": high},
-        "unsure": unsure(name),
+        "unsure": float(unsure),
         "not_music_accuracy": float(hits(name, other).mean()) if other else None,
     }
 
