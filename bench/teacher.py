@@ -30,8 +30,8 @@ WINDOW_S = 3.0
 MISSING = 2
 
 
-def main() -> int:
-    options = _options()
+def main(arguments: list[str] | None = None) -> int:
+    options = _options(arguments)
     if options.teacher is None:
         print(
             "bench.teacher: no teacher is given: give --teacher FILE.onnx or set GENRECAST_TEACHER",
@@ -73,14 +73,14 @@ def main() -> int:
     return 0
 
 
-def _options() -> argparse.Namespace:
+def _options(arguments: list[str] | None) -> argparse.Namespace:
     given = os.environ.get("GENRECAST_TEACHER")
     parser = argparse.ArgumentParser(prog="python -m bench.teacher", description=__doc__)
     parser.add_argument("--teacher", type=Path, default=Path(given) if given else None, metavar="FILE")
     parser.add_argument("--unpruned", type=Path, metavar="FILE", help="default: rebuilt, random weights")
     parser.add_argument("--model", type=Path, metavar="FILE", help="of ours (default: the embedded one)")
     parser.add_argument("--rounds", type=int, default=ROUNDS, metavar="N")
-    return parser.parse_args()
+    return parser.parse_args(arguments)
 
 
 def _session(data: bytes) -> Callable[[np.ndarray], object]:

@@ -19,7 +19,10 @@ def main(arguments: list[str] | None = None) -> int:
         "--evaluation", type=Path, metavar="JSON", help="evaluation.json: temperature and accuracy"
     )
     convert.add_argument(
-        "--recipe", metavar="RECIPE", help="take the decision defaults from it (default: from the run's own)"
+        "--decision",
+        type=Path,
+        metavar="JSON",
+        help="tune.json: how windows become verdicts (default: the recipe's)",
     )
     convert.set_defaults(run=_convert)
     verify = commands.add_parser("verify", help="compare a model file with its run, torch with ONNX Runtime")
@@ -39,14 +42,13 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _convert(options: argparse.Namespace) -> None:
     from export.convert import convert
-    from training.recipe import read_recipe
 
     contract = convert(
         options.checkpoint,
         options.out,
         evaluation=options.evaluation,
         name=options.name or options.out.stem,
-        decision=read_recipe(options.recipe).decision if options.recipe else None,
+        tuning=options.decision,
     )
     size = options.out.stat().st_size
     accuracy = contract.accuracy

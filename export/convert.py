@@ -37,8 +37,14 @@ class Evaluation(msgspec.Struct, frozen=True):
     accuracy: Accuracy
 
 
+class Tuning(msgspec.Struct, frozen=True):
+    """What is needed of `tune.json`, as `python -m training tune` writes it."""
+
+    decision: Decision
+
+
 def convert(
-    checkpoint: Path, out: Path, *, evaluation: Path | None, name: str, decision: Decision | None = None
+    checkpoint: Path, out: Path, *, evaluation: Path | None, name: str, tuning: Path | None = None
 ) -> Contract:
     """Write a model file that the streamer accepts.
 
@@ -48,10 +54,10 @@ def convert(
         evaluation: `evaluation.json` of the recipe's folds: temperature and accuracy come from it;
             without it the temperature is the checkpoint's own, and the accuracy is 0 "of nothing".
         name: what messages call the model.
-        decision: how windows become verdicts; as the run's recipe says where None.
+        tuning: `tune.json`: how windows become verdicts; as the run's recipe says where None.
 
     Raises:
-        RunError: the checkpoint or the evaluation can't be used.
+        RunError: the checkpoint, the evaluation or the tuning can't be used.
         ModelContractError: the contract contradicts itself.
     """
     state, net = load_net(checkpoint)
@@ -67,7 +73,7 @@ def convert(
         labels=tuple(state.labels),
         not_music=tuple(label for label in state.labels if label in recipe.not_music),
         front_end=front,
-        decision=decision or recipe.decision,
+        decision=_tuned(tuning) if tuning else recipe.decision,
         accuracy=found.accuracy,
         probe=Probe(
             seed=PROBE_SEED,
@@ -113,4 +119,14 @@ def _evaluation(path: Path | None, temperature: float) -> Evaluation:
         raise RunError(
             f"{path}: no evaluation: {error}",
             remedy="give the evaluation.json that 'python -m training evaluate --out' wrote",
+        ) from error
+
+
+def _tuned(path: Path) -> Decision:
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Tuning).decision
+    except (OSError, msgspec.MsgspecError) as error:
+        raise RunError(
+            f"{path}: no tuning: {error}",
+            remedy="give the JSON file that 'python -m training tune --out' wrote",
         ) from error

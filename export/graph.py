@@ -19,12 +19,29 @@ OPSET = 18
 """Old enough for every runtime of the last years; what the streamer accepts is in `streamer.model`."""
 
 
+class Scale(nn.Module):
+    """A batch norm that learns no more: (batch, channels, steps), times a scale, plus a shift."""
+
+    def __init__(self, norm: nn.BatchNorm1d) -> None:
+        super().__init__()
+        found = norm.state_dict()
+        scale = found["weight"] / torch.sqrt(found["running_var"] + norm.eps)
+        self.scale = nn.Parameter(scale[:, None], requires_grad=False)
+        shift = found["bias"] - found["running_mean"] * scale
+        self.shift = nn.Parameter(shift[:, None], requires_grad=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """See the class."""
+        return x * self.scale + self.shift
+
+
 class Deployed(nn.Module):
     """The network as it is shipped: plain convolutions, softmax of the logits over a temperature."""
 
     def __init__(self, net: GenreNet, temperature: float) -> None:
         super().__init__()
         self.trunk, self.head = copy.deepcopy(net.trunk).eval(), copy.deepcopy(net.head).eval()
+        self.trunk.norm = Scale(self.trunk.norm)
         self.trunk.layers = nn.ModuleList(_fold(layer) for layer in self.trunk.layers)
         self.head.dense, self.head.norm = fuse_linear_bn_eval(self.head.dense, self.head.norm), nn.Identity()
         self.temperature = temperature

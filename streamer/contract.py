@@ -80,13 +80,12 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         half_life_s: seconds of audio after which a window counts half in the smoothed probabilities.
-        sharpness: power to which these are raised, so that they are calibrated.
-        expected_stay_s: mean seconds that a station is expected to stay with a label.
-        evidence: share of a window's evidence that counts, between genres.
-        kind_evidence: the same between music, speech and noise.
-        boundary_change: probability that a new title, or what follows a silence, is of another label.
-        lead: how many times as likely as the label that is held another must be to replace it.
-        titled_lead: the same from one genre to another, deep in a title that the source names.
+        sharpness: power to which their mean is raised, so that they are calibrated.
+        boundary_keeps: share of the weight of what was heard that stays over a new title or a silence.
+        lead: how many times as likely as the genre that is said another must be to replace it.
+        titled_lead: the same deep in a title that the source names.
+        kind_lead: the same from music to speech or noise and back, and between speech and noise.
+        music_odds: how many times as likely as speech or noise music must be to lead.
         unsure_below: smoothed probability of a genre from which it is said; else the answer is `unsure`.
         keep_above: smoothed probability down to which a genre that is said is kept.
         other_below: smoothed probability of speech or noise under which the answer is `unsure`.
@@ -95,15 +94,14 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     half_life_s: float = 2.5
-    sharpness: float = 1.2
-    expected_stay_s: float = 60.0
-    evidence: float = 0.5
-    kind_evidence: float = 2.0
-    boundary_change: float = 0.5
-    lead: float = 5.0
-    titled_lead: float = 20.0
+    sharpness: float = 1.5
+    boundary_keeps: float = 0.1
+    lead: float = 8.0
+    titled_lead: float = 30.0
+    kind_lead: float = 1.5
+    music_odds: float = 1.5
     unsure_below: float = 0.3
-    keep_above: float = 0.15
+    keep_above: float = 0.05
     other_below: float = 0.5
     silence_dbfs: float = -60.0
     track_s: float = 60.0
@@ -263,12 +261,11 @@ def _check(contract: Contract, name: str) -> None:
         "level_half_life_s": (front.level_half_life_s > 0) == (front.normalisation == "level"),
         "half_life_s": decision.half_life_s > 0,
         "sharpness": decision.sharpness > 0,
-        "expected_stay_s": decision.expected_stay_s > 0,
-        "evidence": decision.evidence > 0,
-        "kind_evidence": decision.kind_evidence > 0,
-        "boundary_change": 0 <= decision.boundary_change <= 1,
+        "boundary_keeps": 0 <= decision.boundary_keeps <= 1,
         "lead": decision.lead >= 1,
         "titled_lead": decision.titled_lead >= 1,
+        "kind_lead": decision.kind_lead >= 1,
+        "music_odds": decision.music_odds > 0,
         "unsure_below": 0 <= decision.unsure_below <= 1,
         "keep_above": 0 <= decision.keep_above <= decision.unsure_below,
         "other_below": 0 <= decision.other_below <= 1,

@@ -62,7 +62,8 @@ def baseline(inquiry: Inquiry, out: Path) -> dict[str, Any]:
     """
     models = _known(inquiry)
     prepared = PreparedSet(inquiry.data)
-    columns, rows = clip_features(prepared)
+    taught = _teacher_rows(prepared, inquiry.soft_labels) if "teacher" in models else None
+    columns, rows = clip_features(prepared) if set(models) - {"teacher"} else ([], taught)
     labels = prepared.labels
     music = np.array([label not in inquiry.not_music for label in labels])
     importances = Importances(columns)
@@ -70,7 +71,7 @@ def baseline(inquiry: Inquiry, out: Path) -> dict[str, Any]:
     with Progress(console=console, transient=True) as progress:
         task = progress.add_task("", total=len(models) * len(inquiry.split_seeds) * inquiry.folds)
         for name in models:
-            own = _teacher_rows(prepared, inquiry.soft_labels) if name == "teacher" else rows
+            own = taught if name == "teacher" else rows
             asked = []
             for seed in inquiry.split_seeds:
                 for fold in range(inquiry.folds):

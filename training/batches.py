@@ -16,7 +16,7 @@ from training.assistant import Assistant, evened, mean_over_windows
 from training.errors import DataError
 from training.recipe import DistilRecipe, FitRecipe, Recipe
 from training.store import Entry, PreparedSet
-from training.teaching import Taught, TeachingSet
+from training.teaching import Taught, TeachingSet, clip_of
 
 CROPS_CAP = 8  # a long clip counts as the square root of its windows, at most this many: it is still one clip
 Random = np.random.Generator
@@ -70,6 +70,7 @@ class TaughtBatches:
 
     Args:
         sets: teaching sets.
+        group_of: the group of each clip of the prepared set, where duplicates may have merged some.
         groups: those that may teach; views of others, or with others mixed in, are left out.
         recipe: with a `distil` table.
         distil: that table.
@@ -79,6 +80,7 @@ class TaughtBatches:
     def __init__(
         self,
         sets: Sequence[TeachingSet],
+        group_of: dict[str, str],
         groups: set[str],
         recipe: Recipe,
         distil: DistilRecipe,
@@ -87,10 +89,11 @@ class TaughtBatches:
         self._distil, self._batch = distil, recipe.fit.batch
         self._parts: list[_TaughtPart] = []
         self.used: dict[str, int] = {teaching.folder.name: 0 for teaching in sets}
+        may_teach = _May(sets, group_of, groups, labels)
         with_labels = round(distil.labelled * self._batch)
         for labelled, count in ((True, with_labels), (False, self._batch - with_labels)):
             if count:
-                self._parts.append(_TaughtPart(sets, groups, labelled, count, recipe.fit, labels))
+                self._parts.append(_TaughtPart(sets, may_teach, labelled, count, recipe.fit, labels))
         for part in self._parts:
             for name, views in part.used.items():
                 self.used[name] += views
@@ -132,7 +135,7 @@ class _TaughtPart:
     def __init__(
         self,
         sets: Sequence[TeachingSet],
-        groups: set[str],
+        may_teach: "_May",
         labelled: bool,
         count: int,
         fit: FitRecipe,
@@ -143,7 +146,7 @@ class _TaughtPart:
         taken = 0
         for teaching in sets:
             mine = [clip for clip in teaching.clips if bool(clip.label) == labelled]
-            usable = [clip for clip in mine if _may_teach(clip, groups, labels)]
+            usable = [clip for clip in mine if may_teach(clip)]
             self.used[teaching.folder.name] = len(usable)
             if not usable:
                 continue
@@ -168,7 +171,7 @@ class _TaughtPart:
         self.tags = np.concatenate(tags)
         self.targets = np.array([labels.index(clip.label) if clip.label else -1 for clip in clips])
         self.genres: NDArray[np.float32] | None = None
-        views = len(clips) / len({clip.id.partition("#")[0].partition("@")[0] for clip in clips})
+        views = len(clips) / len({clip_of(clip) for clip in clips})
         self.probability = (
             clip_probabilities(clips, fit, self._windows.astype(float), views)
             if labelled
@@ -235,10 +238,25 @@ class _Pool:
         return low + weight * (high - low)
 
 
-def _may_teach(clip: Entry, groups: set[str], labels: list[str]) -> bool:
-    """Say whether neither the clip nor what was mixed into it is held out."""
-    own = not clip.label or (clip.group in groups and clip.label in labels)
-    return own and (not clip.also or clip.also in groups)
+class _May:
+    """Says whether neither a view's clip nor what was mixed into it is held out.
+
+    Views name the groups of the data set; the prepared set may have merged some of them.
+    """
+
+    def __init__(
+        self, sets: Sequence[TeachingSet], group_of: dict[str, str], groups: set[str], labels: list[str]
+    ) -> None:
+        self._group_of, self._groups, self._labels = group_of, groups, labels
+        self._merged: dict[str, set[str]] = {}
+        for clip in (clip for teaching in sets for clip in teaching.clips):
+            self._merged.setdefault(clip.group, set()).add(group_of.get(clip_of(clip), clip.group))
+
+    def __call__(self, clip: Entry) -> bool:
+        if clip.also and not self._merged.get(clip.also, {clip.also}) <= self._groups:
+            return False
+        own = self._group_of.get(clip_of(clip), clip.group)
+        return not clip.label or (own in self._groups and clip.label in self._labels)
 
 
 def clip_probabilities(

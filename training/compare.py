@@ -1,8 +1,8 @@
-"""The streamer's smoothing against exponential mean and median: false flips a minute for each delay.
+"""The streamer's smoothing against others: false flips a minute for each delay.
 
 Each smoothing chooses the label; all else (calibrated mean, thresholds, silence) is the same for all,
-as the fitted decision says. Its one parameter is swept over all programmes. Exponential mean and
-median are taken as they are (the label that leads is said), and with the streamer's lead as well.
+as the fitted decision says. Its parameter is swept over all programmes. The others are taken as they
+are (the label that leads is said), and with the streamer's lead as well, which is half of its secret.
 """
 
 from collections.abc import Sequence
@@ -14,18 +14,21 @@ from numpy.typing import NDArray
 
 from streamer.contract import Decision
 from training.heard import Heard
-from training.replay import Filter, say_many
-from training.rivals import Ema, Median
+from training.replay import Filter, contract_of, say_many
+from training.rivals import Ema, Median, StickyHmm
 from training.streaming import Counts, add, count
 
 HALF_LIVES_S = (1.0, 1.7, 2.8, 4.5, 7.0, 11.0, 17.0)
 SPANS_S = (3.0, 5.0, 8.0, 12.0, 18.0, 26.0, 40.0)
+LEADS, NO_LEAD = (1.5, 2.5, 4.0, 7.0), (1.0,)
 SWEPT: dict[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
-    "belief": ((0.2, 0.3, 0.5, 0.8, 1.3, 2.0), (1.0, 2.0, 5.0, 15.0)),  # evidence, leads
-    "exponential mean": (HALF_LIVES_S, (1.0,)),
-    "exponential mean with a lead": (HALF_LIVES_S, (1.5, 2.2, 3.5)),
-    "median": (SPANS_S, (1.0,)),
-    "median with a lead": (SPANS_S, (1.5, 2.2, 3.5)),
+    "streamer": ((0.9, 1.3, 1.8, 2.5, 3.5, 5.0), (2.0, 4.0, 7.0, 12.0, 20.0, 35.0)),  # half-lives, leads
+    "exponential mean": (HALF_LIVES_S, NO_LEAD),
+    "exponential mean with a lead": (HALF_LIVES_S, LEADS),
+    "median": (SPANS_S, NO_LEAD),
+    "median with a lead": (SPANS_S, LEADS),
+    "sticky HMM": ((0.2, 0.3, 0.5, 0.8, 1.3, 2.0), NO_LEAD),  # evidence
+    "sticky HMM with a lead": ((0.2, 0.3, 0.5, 0.8, 1.3, 2.0), (2.0, 5.0, 15.0, 50.0)),
 }
 DELAYS_S = (4.0, 5.0, 6.0, 8.0, 10.0, 12.0)
 
@@ -44,10 +47,10 @@ def compare(
     for name, (values, leads) in SWEPT.items():
         grid = [(value, lead) for value in values for lead in leads]
         of_value = np.array([value for value, _ in grid])
-        decisions = [changed(decision, lead=lead, evidence=value) for value, lead in grid]
+        decisions = [_decision(decision, name, *swept) for swept in grid]
         totals: list[list[Counts]] = [[] for _ in grid]
         for heard, p in zip(heards, probabilities, strict=True):
-            said = say_many(heard, p, decisions, belief=_filter(name, of_value))
+            said = say_many(heard, p, decisions, chooser=_filter(name, of_value, heard, decision))
             for at, row in enumerate(said):
                 totals[at].append(count(heard, row))
         points[name] = [
@@ -62,11 +65,23 @@ def compare(
     }
 
 
-def _filter(name: str, values: NDArray[np.float64]) -> Filter | None:
+def _decision(decision: Decision, name: str, value: float, lead: float) -> Decision:
+    swept = changed(decision, lead=lead, kind_lead=min(lead, decision.kind_lead))
+    return changed(swept, half_life_s=value) if name == "streamer" else swept
+
+
+def _filter(name: str, values: NDArray[np.float64], heard: Heard, decision: Decision) -> Filter | None:
     """Give what chooses between labels; None is the streamer's own."""
-    if name == "belief":
-        return None
-    return Ema(values[:, None]) if name.startswith("exponential mean") else Median(values)
+    contract = contract_of(heard, decision)
+    music = np.array([label not in contract.not_music for label in contract.labels])
+    match name.split(" with ", maxsplit=1)[0]:
+        case "exponential mean":
+            return Ema(values[:, None])
+        case "median":
+            return Median(values[:, None])
+        case "sticky HMM":
+            return StickyHmm(values[:, None], music, contract.front_end.window_s)
+    return None
 
 
 def _point(value: float, lead: float, total: Counts) -> dict[str, float | None]:

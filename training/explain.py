@@ -111,10 +111,8 @@ def draw_filters(run: Path, out: Path) -> None:
     state, net = load_net(run)
     front_end = state.recipe.front_end
     out.mkdir(parents=True, exist_ok=True)
-    with torch.no_grad():
-        first, norm = net.trunk.layers[0], net.trunk.layers[1]
-        kernels = first.kernel()[:, 0] * norm.weight.sign()[:, None, None]  # so that red is what excites
-    plot_filters(kernels.numpy(), front_end, out / "filters.png")
+    groups = [conv.weight.detach()[:, 0].numpy() for conv in net.trunk.filters.convs]
+    plot_filters(groups, front_end, out / "filters.png")
 
 
 def in_words(figures: dict[str, Any]) -> str:

@@ -93,37 +93,42 @@ def _box(axes: Axes, figures: dict[str, Any], front_end: FrontEnd) -> None:
     axes.add_patch(Rectangle(corner, *size, fill=False, ec="black", lw=1.2, ls="--"))
 
 
-def plot_filters(kernels: NDArray[np.float32], front_end: FrontEnd, path: Path) -> None:
-    """Draw (n, frames, bands) kernels as a grid, from those that hear changes in time to those of pitch.
+def plot_filters(groups: list[NDArray[np.float32]], front_end: FrontEnd, path: Path) -> None:
+    """Draw kernels as grids, one for each (n, frames, bands) group of one size.
 
-    A kernel's place is the energy of its mean over bands less that of its mean over frames, so
-    that onsets stand first, edges of tones last, and slanted ones (glides) between.
+    In a group, those that hear changes in time come first, those that hear steps in pitch last.
     """
-    in_time = np.square(kernels.mean(axis=2)).mean(axis=1)
-    in_pitch = np.square(kernels.mean(axis=1)).mean(axis=1)
-    order = np.argsort(-(in_time - in_pitch) / (in_time + in_pitch + 1e-12))
-    columns = min(8, len(kernels))
-    rows = math.ceil(len(kernels) / columns)
-    figure = Figure(figsize=(1.15 * columns + 0.8, 1.3 * rows + 1.2), layout="constrained")
-    grid = figure.subplots(rows, columns, squeeze=False)
-    ms = 1000 * front_end.frame_s * kernels.shape[1]
-    for axes in grid.flat:
-        axes.set_axis_off()
-    for axes, which in zip(grid.flat, order, strict=False):
-        largest = float(np.abs(kernels[which]).max()) or 1.0
-        axes.imshow(
-            kernels[which].T, origin="lower", cmap="RdBu_r", vmin=-largest, vmax=largest, aspect="auto"
-        )
-        axes.set_axis_on()
-        axes.set_xticks([])
-        axes.set_yticks([])
-        axes.set_title(str(which), fontsize=7, pad=2)
-    grid[-1, 0].set_xlabel("time", fontsize=8)
-    grid[-1, 0].set_ylabel("pitch", fontsize=8)
+    columns = 8
+    rows = [math.ceil(len(kernels) / columns) for kernels in groups]
+    figure = Figure(figsize=(1.15 * columns + 0.8, 1.3 * sum(rows) + 1.0), layout="constrained")
     figure.suptitle(
-        f"the first layer's {len(kernels)} kernels: {ms:.0f} ms wide, {kernels.shape[2]} mel bands high\n"
         "first those that hear changes in time (onsets), last those that hear steps in pitch (tones); "
         "red: louder here, blue: softer",
         fontsize=9,
     )
+    parts = figure.subfigures(len(groups), 1, height_ratios=rows, squeeze=False)
+    for part, kernels in zip(parts.flat, groups, strict=True):
+        ms = 1000 * front_end.frame_s * kernels.shape[1]
+        part.suptitle(
+            f"{len(kernels)} kernels, {ms:.0f} ms wide, {kernels.shape[2]} mel bands high", fontsize=9
+        )
+        grid = part.subplots(math.ceil(len(kernels) / columns), columns, squeeze=False)
+        for axes in grid.flat:
+            axes.set_axis_off()
+        for axes, which in zip(grid.flat, _onsets_first(kernels), strict=False):
+            largest = float(np.abs(kernels[which]).max()) or 1.0
+            picture = kernels[which].T
+            axes.imshow(picture, origin="lower", cmap="RdBu_r", vmin=-largest, vmax=largest, aspect="auto")
+            axes.set_axis_on()
+            axes.set(xticks=[], yticks=[])
+            axes.set_title(str(which), fontsize=7, pad=2)
+        grid[-1, 0].set_xlabel("time", fontsize=8)
+        grid[-1, 0].set_ylabel("pitch", fontsize=8)
     figure.savefig(path, dpi=110)
+
+
+def _onsets_first(kernels: NDArray[np.float32]) -> NDArray[np.int64]:
+    """Order kernels by the energy of their mean over bands less that of their mean over frames."""
+    in_time = np.square(kernels.mean(axis=2)).mean(axis=1)
+    in_pitch = np.square(kernels.mean(axis=1)).mean(axis=1)
+    return np.argsort(-(in_time - in_pitch) / (in_time + in_pitch + 1e-12))

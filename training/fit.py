@@ -141,7 +141,8 @@ class Trainer:
         taught = None
         if job.recipe.distil:
             groups = set(state.train_groups)
-            self._batches = TaughtBatches(sets, groups, job.recipe, job.recipe.distil, state.labels)
+            group_of = {clip.id: clip.group for clip in prepared.clips}
+            self._batches = TaughtBatches(sets, group_of, groups, job.recipe, job.recipe.distil, state.labels)
             taught = (self._batches.n_embedding, self._batches.n_tags)
             state.taught_by = self._batches.used
         else:

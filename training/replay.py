@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from streamer.contract import Accuracy, Contract, Decision, Probe
 from streamer.decide.decider import TITLE_SETTLES_S, Decider
-from streamer.decide.smooth import Belief, Mean
+from streamer.decide.smooth import Mean
 from streamer.flow import Frames, Probabilities, Window
 from training.heard import Heard
 
@@ -23,7 +23,7 @@ _NO_FRAMES: Frames = np.empty((0, 0), np.float32)
 
 
 class Filter(Protocol):
-    """What chooses between labels: `streamer.decide.smooth.Belief`, or what it is compared with."""
+    """What chooses between labels instead of the streamer's own mean, to be compared with it."""
 
     def push(self, probabilities: Probabilities, new_s: float) -> NDArray[np.float64]:
         """Take (n_labels,) probabilities and their new seconds; give (..., n_labels) that sum to 1."""
@@ -121,16 +121,16 @@ def say_many(
     decisions: Sequence[Decision],
     *,
     titles: bool = False,
-    belief: Filter | None = None,
+    chooser: Filter | None = None,
 ) -> NDArray[np.int64]:
     """Give the (decisions, n) answers of many decisions at once, as `Told.said`; see `replay`.
 
     Args:
         heard, probabilities, titles: see `replay`.
         decisions: what to try; `silence_dbfs` is that of the first.
-        belief: chooses between labels, for all decisions; `Belief` where None.
+        chooser: chooses between labels, for all decisions; their own means where None.
     """
-    many = _Many(heard, decisions, belief)
+    many = _Many(heard, decisions, chooser)
     said = np.empty((len(probabilities), len(decisions)), np.int64)
     last = -1
     for at, p in enumerate(probabilities):
@@ -145,7 +145,7 @@ def say_many(
 class _Many:
     """`Decider`, `StateKeeper` and `Labels` of many decisions; see there for the reasons."""
 
-    def __init__(self, heard: Heard, decisions: Sequence[Decision], belief: Filter | None) -> None:
+    def __init__(self, heard: Heard, decisions: Sequence[Decision], chooser: Filter | None) -> None:
         contract = contract_of(heard, decisions[0])
         of = {
             name: np.array([getattr(decision, name) for decision in decisions])
@@ -153,15 +153,8 @@ class _Many:
         }
         column = {name: values[:, None] for name, values in of.items()}
         self._music = np.array([label not in contract.not_music for label in contract.labels])
-        self._mean = Mean(column["half_life_s"], column["sharpness"])
-        self._belief = belief or Belief(
-            self._music,
-            contract.front_end.window_s,
-            expected_stay_s=column["expected_stay_s"],
-            evidence=column["evidence"],
-            kind_evidence=column["kind_evidence"],
-            boundary_change=column["boundary_change"],
-        )
+        self._mean = Mean(column["half_life_s"], column["sharpness"], column["boundary_keeps"])
+        self._chooser = chooser
         self._of, self._rows = of, np.arange(len(decisions))
         self._codes = _codes(heard)
         self._window_s = contract.front_end.window_s
@@ -172,15 +165,13 @@ class _Many:
 
     def title(self, position_s: float) -> None:
         self._new_title_s, self._titled = position_s, True
-        self._mean.reset()
-        self._belief.boundary()
+        self._boundary()
 
     def push(self, probabilities: Probabilities | None, position_s: float) -> NDArray[np.int64]:
         boundary_s, middle_s = max(self._silent_until_s, self._new_title_s), position_s - self._window_s / 2
         if probabilities is None:
             if not self._silence:
-                self._belief.boundary()
-                self._mean.reset()
+                self._boundary()
             self._silent_until_s, self._silence = position_s, True
             self._held, self._said = np.full_like(self._held, NOTHING), np.full_like(self._said, SILENT)
             return self._said
@@ -189,29 +180,38 @@ class _Many:
             if middle_s < self._silent_until_s:
                 self._said = np.full_like(self._said, UNSURE)
             else:
-                leader = self._leader(np.broadcast_to(probabilities, (len(self._rows), len(probabilities))))
+                leader = self._leader(self._spread(probabilities))
                 enough = np.where(self._music[leader], self._of["unsure_below"], self._of["other_below"])
                 answer = np.where(probabilities[leader] >= enough, self._codes[leader], UNSURE)
                 self._said = np.where(self._said >= 0, self._said, answer)
             return self._said
         new_s = min(position_s - max(self._smoothed_s, boundary_s), self._window_s)
         self._smoothed_s = position_s
-        smoothed = np.broadcast_to(
-            self._mean.push(probabilities, new_s), (len(self._rows), len(probabilities))
-        )
+        smoothed = self._mean.push(probabilities, new_s)
+        weights = smoothed if self._chooser is None else self._chooser.push(probabilities, new_s)
         deep = self._titled and position_s - self._new_title_s >= TITLE_SETTLES_S
-        self._said = self._choose(self._belief.push(probabilities, new_s), smoothed, deep)
+        self._said = self._choose(self._spread(weights), self._spread(smoothed), deep)
         return self._said
 
-    def _choose(self, beliefs: NDArray[np.float64], smoothed: Probabilities, deep: bool) -> NDArray[np.int64]:
-        leader = self._leader(beliefs)
+    def _boundary(self) -> None:
+        self._mean.boundary()
+        if self._chooser is not None:
+            self._chooser.boundary()
+
+    def _spread(self, values: NDArray[np.floating]) -> NDArray[np.floating]:
+        return np.broadcast_to(values, (len(self._rows), values.shape[-1]))
+
+    def _choose(
+        self, weights: NDArray[np.floating], smoothed: NDArray[np.floating], deep: bool
+    ) -> NDArray[np.int64]:
+        leader = self._leader(weights)
         held = np.where(self._held == NOTHING, leader, self._held)
-        music = beliefs[:, self._music].sum(axis=1)
+        music = weights[:, self._music].sum(axis=1) / self._of["music_odds"]
         same = self._music[leader] == self._music[held]
-        ahead = np.where(same | ~self._music[leader], beliefs[self._rows, leader], music)
-        behind = np.where(same | ~self._music[held], beliefs[self._rows, held], music)
-        within = same & self._music[leader] & deep
-        lead = np.where(within, self._of["titled_lead"], self._of["lead"])
+        ahead = np.where(same | ~self._music[leader], weights[self._rows, leader], music)
+        behind = np.where(same | ~self._music[held], weights[self._rows, held], music)
+        genres = self._music[leader] & self._music[held]
+        lead = np.where(genres, self._of["titled_lead" if deep else "lead"], self._of["kind_lead"])
         self._held = np.where((self._held == NOTHING) | (ahead / behind >= lead), leader, held)
         answer = self._codes[self._held]
         kept = np.where(answer == self._said, self._of["keep_above"], self._of["unsure_below"])
@@ -219,7 +219,7 @@ class _Many:
         return np.where(smoothed[self._rows, self._held] >= enough, answer, UNSURE)
 
     def _leader(self, values: NDArray[np.floating]) -> NDArray[np.int64]:
-        music = values[:, self._music].sum(axis=1)
+        music = values[:, self._music].sum(axis=1) / self._of["music_odds"]
         others = np.where(self._music, -1.0, values)
         genres = np.where(self._music, values, -1.0).argmax(axis=1)
         return np.where(others.max(axis=1) > music, others.argmax(axis=1), genres)

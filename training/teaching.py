@@ -25,6 +25,11 @@ class Taught:
     tags: NDArray[np.float32]
 
 
+def clip_of(view: Entry) -> str:
+    """Give the id of the clip that a view is of."""
+    return view.id.rpartition("#")[0].partition("@")[0] or view.id
+
+
 class TeachingSet(PreparedSet):
     """A prepared set with soft labels.
 

@@ -30,20 +30,19 @@ from training.streaming import Counts, add, count, even, figures, window_figures
 
 Probabilities = list[NDArray[np.float32]]  # of each fold's programme, (n, labels)
 
-HALF_LIVES_S = (1.5, 2.0, 2.5, 3.5, 5.0)
-SHARPNESSES = np.round(np.exp(np.linspace(np.log(0.7), np.log(2.5), 25)), 3)
+HALF_LIVES_S = (1.2, 1.7, 2.3, 3.0, 4.0)
+SHARPNESSES = np.round(np.exp(np.linspace(np.log(0.7), np.log(3.0), 25)), 3)
 SEARCHED: dict[str, tuple[float, ...]] = {
-    "expected_stay_s": (30.0, 60.0, 120.0, 240.0),
-    "evidence": (0.2, 0.3, 0.45, 0.7, 1.0, 1.5),
-    "kind_evidence": (0.7, 1.0, 1.5, 2.0, 3.0),
-    "lead": (1.0, 2.0, 4.0, 8.0, 16.0),
-    "unsure_below": (0.2, 0.25, 0.3, 0.35, 0.4, 0.45),
-    "keep_above": (0.1, 0.2, 0.35, 0.6),  # as a share of unsure_below
-    "other_below": (0.3, 0.4, 0.5, 0.6, 0.7),
+    "lead": (1.5, 2.5, 4.0, 6.0, 9.0, 14.0, 20.0, 30.0),
+    "kind_lead": (1.0, 1.5, 2.5, 4.0),
+    "music_odds": (0.5, 1.0, 2.0, 4.0, 8.0, 16.0),
+    "unsure_below": (0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5),
+    "keep_above": (0.05, 0.1, 0.2, 0.35, 0.6),  # as a share of unsure_below
+    "other_below": (0.2, 0.3, 0.4, 0.5, 0.6, 0.7),
 }
 ROUNDS = 3  # of looking around the best setting so far
-BOUNDARY_CHANGES = (0.2, 0.5, 0.8, 0.95)
-TITLED_LEADS = (1.0, 4.0, 16.0, 64.0)  # times `lead`
+BOUNDARY_KEEPS = (0.0, 0.1, 0.3, 0.6)
+TITLED_LEADS = (1.0, 2.0, 4.0, 16.0)  # times `lead`
 WRONG_COSTS = 0.5  # of what a right genre gains: one is said where it is right one time in three or more
 
 
@@ -165,8 +164,8 @@ class Search:
         """Give the decision that is best on these folds."""
         decision = _with(self._fit_mean(folds), self._best_setting(folds))
         tries = [
-            changed(decision, boundary_change=change, titled_lead=times * decision.lead)
-            for change in BOUNDARY_CHANGES
+            changed(decision, boundary_keeps=keeps, titled_lead=times * decision.lead)
+            for keeps in BOUNDARY_KEEPS
             for times in TITLED_LEADS
         ]
         counts = [self._count(fold, tries, titles=True) for fold in folds]

@@ -3,7 +3,7 @@
 import math
 
 from streamer.contract import Contract
-from streamer.decide.smooth import Belief, Mean
+from streamer.decide.smooth import Mean
 from streamer.decide.state import SILENCE, UNSURE, Answer, Labels, StateKeeper
 from streamer.decide.track import TrackKeeper
 from streamer.flow import Probabilities, TrackVerdict, Verdict, Window
@@ -25,8 +25,8 @@ class Decider:
         self._rate = contract.front_end.sample_rate
         self._silence_dbfs = contract.decision.silence_dbfs
         self._labels = Labels(contract)
-        self._mean = Mean(contract.decision.half_life_s, contract.decision.sharpness)
-        self._belief = Belief.of(contract)
+        decision = contract.decision
+        self._mean = Mean(decision.half_life_s, decision.sharpness, decision.boundary_keeps)
         self._keeper = StateKeeper(contract, self._labels)
         self._tracks = TrackKeeper(contract, self._labels)
         self._window_s = contract.front_end.window_s
@@ -56,8 +56,7 @@ class Decider:
             answer = SILENCE
             self._silent_until_s = position_s
             if self._keeper.said != SILENCE:
-                self._belief.boundary()
-                self._mean.reset()
+                self._mean.boundary()
         else:
             answer, smoothed = self._judge(probabilities, position_s)
             label, label_confidence = self._labels.top(probabilities)
@@ -89,27 +88,24 @@ class Decider:
         self._smoothed_s = position_s
         smoothed = self._mean.push(probabilities, new_s)
         deep = self._title is not None and position_s - self._new_title_s >= TITLE_SETTLES_S
-        beliefs = self._belief.push(probabilities, new_s)
-        return self._keeper.choose(beliefs, smoothed, deep=deep), smoothed
+        return self._keeper.choose(smoothed, deep=deep), smoothed
 
     def title(self, text: str, position_s: float) -> TrackVerdict | None:
         """Take the title that plays from here; give the verdict of the track before it.
 
-        What was heard of another title says little about this one: the mean begins anew, and another
-        label is likelier. What is said stays until most of a window is of the new title.
+        What was heard of another title says little about this one, so little of it stays in the mean.
+        What is said stays until most of a window is of the new title.
         """
         new = text or None
         if new == self._title:
             return None
         self._title, self._new_title_s = new, position_s
-        self._mean.reset()
-        self._belief.boundary()
+        self._mean.boundary()
         return self._tracks.title(new, position_s)
 
     def interrupt(self) -> None:
         """Forget what was said: nothing was heard for a while. The track goes on, if it does."""
         self._mean.reset()
-        self._belief.reset()
         self._keeper = StateKeeper(self._contract, self._labels)
 
     def finish(self, position_s: float) -> TrackVerdict | None:

@@ -1,9 +1,8 @@
-"""Which state and genre to say: what is believed, held against short-lived challengers."""
+"""Which state and genre to say: what leads, held against challengers that lead by little."""
 
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from streamer.contract import Contract
 from streamer.flow import Probabilities, State
@@ -22,7 +21,7 @@ UNSURE = Answer("unsure")
 
 
 class Labels:
-    """Reads answers off probabilities, as the contract's labels and threshold say.
+    """Reads answers off probabilities, as the contract's labels and thresholds say.
 
     Music, speech and noise are weighed as wholes first: twelve genres that share
     the probability of music must not lose to one `noise`.
@@ -31,33 +30,35 @@ class Labels:
     def __init__(self, contract: Contract) -> None:
         self._labels = contract.labels
         self._genres = np.array([label not in contract.not_music for label in contract.labels])
-        self._unsure_below = contract.decision.unsure_below
-        self._other_below = contract.decision.other_below
+        self._decision = contract.decision
 
     def answer(self, probabilities: Probabilities) -> Answer:
         """Take the (n_labels,) probabilities of one window, or of a whole file; give what they say."""
         leader = self.leader(probabilities)
-        below = self._unsure_below if self._genres[leader] else self._other_below
+        below = self._decision.unsure_below if self._genres[leader] else self._decision.other_below
         return UNSURE if probabilities[leader] < below else self.name(leader)
 
-    def leader(self, probabilities: Probabilities | NDArray[np.float64]) -> int:
+    def leader(self, probabilities: Probabilities) -> int:
         """Give the index of the leading label: the best genre where music outweighs speech and noise."""
-        music = float(probabilities[self._genres].sum())
         other = int(np.where(self._genres, -1.0, probabilities).argmax())
-        if not self._genres[other] and probabilities[other] > music:
+        if not self._genres[other] and probabilities[other] > self._music(probabilities):
             return other
         return int(np.where(self._genres, probabilities, -1.0).argmax())
 
-    def odds(self, probabilities: NDArray[np.float64], label: int, against: int) -> float:
+    def odds(self, probabilities: Probabilities, label: int, against: int) -> float:
         """Give how much likelier a label is than another; music as a whole against speech or noise."""
         if self._genres[label] == self._genres[against]:
             return float(probabilities[label] / probabilities[against])
-        music = float(probabilities[self._genres].sum())
+        music = self._music(probabilities)
         return float(music / probabilities[against] if self._genres[label] else probabilities[label] / music)
 
     def is_genre(self, label: int) -> bool:
         """Say whether a label is music."""
         return bool(self._genres[label])
+
+    def _music(self, probabilities: Probabilities) -> float:
+        """Give the weight of music against speech or noise."""
+        return float(probabilities[self._genres].sum()) / self._decision.music_odds
 
     def name(self, label: int) -> Answer:
         """Give a label as what is said of it."""
@@ -92,12 +93,11 @@ class Labels:
 
 
 class StateKeeper:
-    """Chooses what to say: the label that the beliefs hold to, where its probability suffices.
+    """Chooses what to say: the label that it holds to, where its smoothed probability suffices.
 
-    Another label takes over when it is believed `lead` times as much as the one that was held; that
-    of music, against speech or noise, is the belief in all genres together. Deep in a title, another
-    genre needs `titled_lead`. A genre is said from `unsure_below` on, and then kept while it stays over
-    `keep_above`.
+    Another label takes over when it is likelier by a factor: `lead` from genre to genre, `titled_lead`
+    deep in a title, `kind_lead` where speech or noise is in it. A genre is said from `unsure_below` on,
+    and then kept while it stays over `keep_above`.
     """
 
     def __init__(self, contract: Contract, labels: Labels) -> None:
@@ -112,31 +112,30 @@ class StateKeeper:
         """What is said."""
         return self._said
 
-    def choose(
-        self, beliefs: NDArray[np.float64], probabilities: Probabilities, *, deep: bool = False
-    ) -> Answer:
-        """Take (n_labels,) beliefs and smoothed probabilities; give an answer. `deep`: see above."""
-        leader = self._labels.leader(beliefs)
-        if self._held is None or self._labels.odds(beliefs, leader, self._held) >= self._lead(leader, deep):
+    def choose(self, probabilities: Probabilities, *, deep: bool = False) -> Answer:
+        """Take (n_labels,) smoothed probabilities, and whether it is deep in a title; give an answer."""
+        leader = self._labels.leader(probabilities)
+        if self._held is None or self._labels.odds(probabilities, leader, self._held) >= self._lead(
+            leader, deep
+        ):
             self._held = leader
         answer = self._labels.name(self._held)
-        kept = answer == self._said
         if answer.genre is None:
             enough = self._decision.other_below
         else:
-            enough = self._decision.keep_above if kept else self._decision.unsure_below
+            enough = self._decision.keep_above if answer == self._said else self._decision.unsure_below
         return answer if probabilities[self._held] >= enough else UNSURE
 
     def _lead(self, leader: int, deep: bool) -> float:
-        genres = (
-            self._held is not None and self._labels.is_genre(leader) and self._labels.is_genre(self._held)
-        )
-        return self._decision.titled_lead if deep and genres else self._decision.lead
+        """Give the odds by which a leader must outweigh the label that is held."""
+        if self._held is None or not (self._labels.is_genre(leader) and self._labels.is_genre(self._held)):
+            return self._decision.kind_lead
+        return self._decision.titled_lead if deep else self._decision.lead
 
     def say(self, answer: Answer, position_s: float) -> tuple[Answer, float]:
         """Take what is to be said; give it and since which position it is so."""
         if answer == SILENCE:
-            self._held = None  # what follows is chosen by what is believed then, without a lead
+            self._held = None  # what follows is chosen without a lead
         if answer != self._said:
             self._said, self._since_s = answer, position_s
         return self._said, self._since_s

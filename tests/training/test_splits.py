@@ -28,7 +28,7 @@ def even_set() -> list[Entry]:
     return [entry(i, f"l{i % 3}", f"{i % 3}-{i // 9}") for i in range(270)]
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 @given(SETS, st.integers(2, 4), SEEDS)
 def test_a_group_is_in_one_fold(pairs: list[tuple[int, int]], folds: int, seed: int) -> None:
     clips = clips_of(pairs)
@@ -41,7 +41,7 @@ def test_a_group_is_in_one_fold(pairs: list[tuple[int, int]], folds: int, seed: 
         assert len({which[i] for i, clip in enumerate(clips) if clip.group == group}) == 1
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 @given(SETS, st.sampled_from(["folds", "7:2:1"]), st.sampled_from([0.0, 0.25]), SEEDS)
 def test_a_split_is_made_without_leak_or_refused(
     pairs: list[tuple[int, int]], kind: str, dev_share: float, seed: int
@@ -58,7 +58,7 @@ def test_a_split_is_made_without_leak_or_refused(
     assert sorted(split.train + split.dev + split.test) == list(range(len(clips)))
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 @given(SETS, SEEDS)
 def test_leaky_split_deals_out_clip_by_clip(pairs: list[tuple[int, int]], seed: int) -> None:
     clips = [entry(i, "l", f"g{group}") for i, (_, group) in enumerate(pairs)]

@@ -16,7 +16,7 @@ from training.recipe import read_recipe
 from training.soft_labels import SoftLabels, read_soft_labels, write_soft_labels
 from training.store import Index
 from training.teacher import FRONT_END, OUTPUTS, Teacher
-from training.teaching import TeachingSet
+from training.teaching import TeachingSet, clip_of
 
 pytestmark = [pytest.mark.training, pytest.mark.slow]
 
@@ -128,7 +128,7 @@ def test_held_out_groups_teach_nothing_not_even_mixed_in(taught: Path, recipe: P
     read = read_recipe(str(recipe))
     assert read.distil
 
-    batches = TaughtBatches([teaching], groups, read, read.distil, list(LABELS))
+    batches = TaughtBatches([teaching], {}, groups, read, read.distil, list(LABELS))
 
     own = [clip for clip in teaching.clips if clip.group in groups]
     allowed = [clip for clip in own if (clip.also or clip.group) in groups]
@@ -221,3 +221,17 @@ def test_clip_without_soft_label_is_refused(prepared: Path, tmp_path: Path) -> N
 
     with pytest.raises(DataError, match="48 of 48 clips have no soft label"):
         TeachingSet(tmp_path)
+
+
+def test_groups_that_duplicates_merged_are_held_out_together(taught: Path, recipe: Path) -> None:
+    teaching = TeachingSet(taught)
+    merged = {clip_of(clip): "one" for clip in teaching.clips if clip.group in {"chord-0", "chord-1"}}
+    groups = {clip.group for clip in teaching.clips} - {"chord-0"}  # "one" is held out
+    read = read_recipe(str(recipe))
+    assert read.distil
+
+    batches = TaughtBatches([teaching], merged, groups, read, read.distil, list(LABELS))
+
+    out = {"chord-0", "chord-1"}
+    allowed = [clip for clip in teaching.clips if clip.group not in out and clip.also not in out]
+    assert batches.used == {taught.name: len(allowed)}
