@@ -77,17 +77,17 @@ def ask(run: Path, prepared: PreparedSet, *, hop_s: float) -> Answers:
             f"{prepared.folder} was prepared with another front end than {run}",
             remedy="prepare the set with the recipe's own front end",
         )
-    if not state.done:
-        raise RunError(
-            f"{run} stands at step {state.step} of {state.recipe.fit.steps}",
-            remedy="finish it with 'python -m training fit --resume'",
-        )
     wanted = set(state.held_out)
     clips = [clip for clip in prepared.clips if clip.id in wanted]
     if not clips:
         raise RunError(
             f"{run} held nothing out that is in {prepared.folder}",
             remedy="evaluate runs made with 'fit --fold K', on the set that they were made on",
+        )
+    if not state.done:
+        raise RunError(
+            f"{run} stands at step {state.step} of {state.recipe.fit.steps}",
+            remedy="finish it with 'python -m training fit --resume'",
         )
     _check_clips(clips, state, run)
     return Answers(state, net, clips, *clip_logits(net, prepared, clips, state.labels, hop_s=hop_s))
