@@ -8,9 +8,10 @@ from training.tables import Table, interval, number
 
 def models(figures: dict[str, Any]) -> tuple[Table, list[dict[str, Any]]]:
     """Give the table of other models with this one, and its rows as numbers; what a file lacks is a dash."""
+    found = figures["baselines"]
+    others = [(name, model) for name, model in found.get("models", {}).items() if isinstance(model, dict)]
     rows = [_model(f"this network ({figures['recipe']})", figures, own=True)]
-    found = figures["baselines"].get("models", {})
-    rows += [_model(name, model, own=False) for name, model in found.items() if isinstance(model, dict)]
+    rows += [_model(name, model, own=False) for name, model in others]
     cells = [
         [
             row["name"],
@@ -20,10 +21,10 @@ def models(figures: dict[str, Any]) -> tuple[Table, list[dict[str, Any]]]:
         ]
         for row in rows
     ]
-    caption = "Other models on the same folds"
-    return Table(
-        caption, ["", "clip accuracy", "95% over groups", "balanced", "macro-F1", "on training part"], cells
-    ), rows
+    seeds = ", ".join(map(str, found.get("split_seeds", []))) or "not stated"
+    caption = f"Other models on group-disjoint folds of the same set (their split seeds: {seeds})"
+    columns = ["", "clip accuracy", "95% over groups", "balanced", "macro-F1", "on training part"]
+    return Table(caption, columns, cells), rows
 
 
 def _model(name: str, found: dict[str, Any], *, own: bool) -> dict[str, Any]:
@@ -45,10 +46,11 @@ def tables_of(name: str, found: dict[str, Any] | list[Any]) -> list[Table]:
     if _are_rows(found):
         return [_rows(name, found)]
     nested = {k: v for k, v in found.items() if isinstance(v, dict) or _are_rows(v)}
-    single = [[str(k), _cell(v)] for k, v in found.items() if k not in nested]
-    tables = [Table(name, ["", "value"], single)] if single else []
+    single = [[_words(k), _cell(v)] for k, v in found.items() if k not in nested]
+    words = any(isinstance(value, str) for value in found.values())
+    tables = [Table(name, ["", "value"], single, words=words)] if single else []
     for key, value in nested.items():
-        tables += tables_of(f"{name}: {key}", value)
+        tables += tables_of(f"{name}: {_words(key)}", value)
     return tables
 
 
@@ -63,11 +65,16 @@ def _are_rows(found: Any) -> bool:
 def _rows(name: str, found: dict[str, Any] | Sequence[dict[str, Any]]) -> Table:
     named = list(found.items()) if isinstance(found, dict) else [("", row) for row in found]
     columns = list(dict.fromkeys(key for _, row in named for key in row))
-    rows = [[str(title), *(_cell(row.get(column)) for column in columns)] for title, row in named]
+    rows = [[_words(title), *(_cell(row.get(column)) for column in columns)] for title, row in named]
+    heads = [_words(column) for column in columns]
     if not isinstance(found, dict):
-        rows = [row[1:] for row in rows]
-        return Table(name, columns, rows)
-    return Table(name, ["", *columns], rows)
+        return Table(name, heads, [row[1:] for row in rows])
+    return Table(name, ["", *heads], rows)
+
+
+def _words(key: object) -> str:
+    """Give a key as a reader has it."""
+    return str(key).replace("_", " ")
 
 
 def _cell(value: Any) -> str:

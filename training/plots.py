@@ -55,26 +55,26 @@ def confusion_plot(counts: Sequence[Sequence[int]], labels: Sequence[str], clips
 
 
 def curves_plot(curves: Sequence[dict[str, Any]]) -> Figure:
-    """Draw the loss and the accuracy of each run over its steps, dotted as it trained, solid as watched."""
-    figure = Figure(figsize=(10, 4.2), layout="constrained")
-    loss, accuracy = figure.subplots(1, 2)
+    """Draw the training loss, the held-out loss and both accuracies of each run over its steps."""
+    figure = Figure(figsize=(11, 3.8), layout="constrained")
+    loss, held_out, accuracy = figure.subplots(1, 3)
     for at, curve in enumerate(curves):
         colour, points = f"C{at % 10}", curve["points"]
-        steps = [p["step"] for p in points]
-        fold = "" if curve["fold"] is None else f"fold {curve['fold']}, "
-        loss.plot(steps, [p["loss"] for p in points], color=colour, ls=":", lw=1)
-        accuracy.plot(steps, [p["accuracy"] for p in points], color=colour, ls=":", lw=1)
         watched = [p for p in points if p["held_out_nll"] is not None]
-        at_steps = [p["step"] for p in watched]
+        steps, at_steps = [p["step"] for p in points], [p["step"] for p in watched]
+        fold = "" if curve["fold"] is None else f"fold {curve['fold']}, "
+        loss.plot(steps, [p["loss"] for p in points], color=colour, ls=":")
+        held_out.plot(at_steps, [p["held_out_nll"] for p in watched], color=colour)
+        accuracy.plot(steps, [p["accuracy"] for p in points], color=colour, ls=":")
         name = f"{fold}split {curve['split_seed']}"
-        loss.plot(at_steps, [p["held_out_nll"] for p in watched], color=colour, label=name)
-        accuracy.plot(at_steps, [p["held_out_accuracy"] for p in watched], color=colour)
-    loss.set_ylabel("cross-entropy")
-    accuracy.set_ylabel("accuracy of windows, all labels")
-    for axes in (loss, accuracy):
+        accuracy.plot(at_steps, [p["held_out_accuracy"] for p in watched], color=colour, label=name)
+    loss.set_title("training loss, all its terms", fontsize=10)
+    held_out.set_title("held out: cross-entropy", fontsize=10)
+    accuracy.set_title("accuracy of windows, all labels", fontsize=10)
+    for axes in (loss, held_out, accuracy):
         axes.set_xlabel("step")
-    columns = 1 + len(curves) // 6
-    loss.legend(fontsize=8, ncols=columns, title="solid: held out; dotted: training", title_fontsize=8)
+    legend = {"fontsize": 7, "ncols": 1 + len(curves) // 6, "title_fontsize": 7}
+    accuracy.legend(title="solid: held out; dotted: training", **legend)
     return figure
 
 

@@ -32,7 +32,7 @@ def write_report(figures: dict[str, Any], out: Path) -> None:
     for section in sections:
         parts += [f"## {section.title}", _plain(section.text)]
         for table in section.tables:
-            parts += [f"{_plain(table.caption)}:", _table(table)]
+            parts += [f"{_plain(table.caption.removesuffix('.'))}:", _table(table)]
     summary = "\n\n".join(part for part in parts if part) + "\n"
     replace(out / "summary.md", lambda file: file.write(summary.encode()))
 

@@ -139,5 +139,5 @@ def _programmes(tune: dict[str, Any]) -> Section:
 def _curves(figures: dict[str, Any]) -> Section:
     watched = figures["curves"][0]["watched"]
     alt = f"Loss and accuracy of {len(figures['curves'])} runs over their steps, training and {watched}"
-    text = f"Watched on the {watched}. Training windows are augmented and mixed: harder than they look."
+    text = f"Watched on the {watched}. Training windows are augmented and mixed, so they are harder."
     return Section("Learning curves", text, pictures=[Picture(plots.curves_plot(figures["curves"]), alt)])

@@ -26,6 +26,12 @@ def percent(value: float | None) -> str:
     return "-" if value is None else f"{100 * value:.1f}%"
 
 
+def points(value: float) -> str:
+    """Give a difference of two shares in points of per cent, with its sign."""
+    rounded = round(100 * value, 1)
+    return f"{rounded:+.1f}" if rounded else "0.0"
+
+
 def interval(found: dict[str, Any]) -> str:
     """Give `low` and `high` of a figure."""
     return f"{number(found['low'])} to {number(found['high'])}"
@@ -175,10 +181,8 @@ def robustness(figures: dict[str, Any]) -> Table:
         [
             row["name"],
             number(row["accuracy"]),
-            "" if row is found["conditions"][0] else f"{100 * row['difference']['value']:+.1f}",
-            ""
-            if row is found["conditions"][0]
-            else f"{100 * row['difference']['low']:+.1f} to {100 * row['difference']['high']:+.1f}",
+            points(row["difference"]["value"]),
+            f"{points(row['difference']['low'])} to {points(row['difference']['high'])}",
             percent(row["unsure"]),
             number(row["not_music_accuracy"]),
             str(row["clips"]),
