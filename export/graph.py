@@ -11,12 +11,28 @@ from typing import Any
 import onnx
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.fusion import fuse_conv_bn_eval
+from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
-from training.net import GenreNet, ZeroSumConv
+from training.net import GenreNet, TimeConv
 
 OPSET = 18
 """Old enough for every runtime of the last years; what the streamer accepts is in `streamer.model`."""
+
+
+class Scale(nn.Module):
+    """A batch norm that learns no more: (batch, channels, steps), times a scale, plus a shift."""
+
+    def __init__(self, norm: nn.BatchNorm1d) -> None:
+        super().__init__()
+        found = norm.state_dict()
+        scale = found["weight"] / torch.sqrt(found["running_var"] + norm.eps)
+        self.scale = nn.Parameter(scale[:, None], requires_grad=False)
+        shift = found["bias"] - found["running_mean"] * scale
+        self.shift = nn.Parameter(shift[:, None], requires_grad=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """See the class."""
+        return x * self.scale + self.shift
 
 
 class Deployed(nn.Module):
@@ -24,9 +40,10 @@ class Deployed(nn.Module):
 
     def __init__(self, net: GenreNet, temperature: float) -> None:
         super().__init__()
-        self.trunk = copy.deepcopy(net.trunk).eval()
-        self.head = copy.deepcopy(net.head).eval()
-        self.trunk.layers = _fold(self.trunk.layers)
+        self.trunk, self.head = copy.deepcopy(net.trunk).eval(), copy.deepcopy(net.head).eval()
+        self.trunk.norm = Scale(self.trunk.norm)
+        self.trunk.layers = nn.ModuleList(_fold(layer) for layer in self.trunk.layers)
+        self.head.dense, self.head.norm = fuse_linear_bn_eval(self.head.dense, self.head.norm), nn.Identity()
         self.temperature = temperature
 
     def forward(self, frames: Tensor) -> Tensor:
@@ -65,28 +82,16 @@ def build(net: GenreNet, *, n_frames: int, n_mels: int, temperature: float) -> o
     return model
 
 
-def _fold(layers: nn.Sequential) -> nn.Sequential:
-    """Fold each batch norm into the convolution before it."""
-    folded: list[nn.Module] = []
-    for layer in layers:
-        if isinstance(layer, nn.BatchNorm2d):
-            folded[-1] = fuse_conv_bn_eval(_plain(folded[-1]), layer)
-        else:
-            folded.append(layer)
-    return nn.Sequential(*folded)
-
-
-def _plain(layer: nn.Module) -> nn.Conv2d:
-    """Give a zero-sum convolution as an ordinary one."""
-    if not isinstance(layer, nn.Conv2d):
-        raise TypeError(f"a batch norm follows {type(layer).__name__}")
-    if not isinstance(layer, ZeroSumConv):
-        return layer
-    plain = nn.Conv2d(
-        layer.in_channels, layer.out_channels, layer.kernel_size, layer.stride, bias=False
-    ).eval()
-    plain.weight = nn.Parameter(layer.kernel().detach().clone(), requires_grad=False)
-    return plain
+def _fold(layer: nn.Module) -> nn.Sequential:
+    """Give a layer over time as a plain convolution with its batch norm folded in."""
+    if not isinstance(layer, nn.Sequential):
+        raise TypeError(f"{type(layer).__name__} is no layer over time")
+    conv, norm, _ = layer
+    if not isinstance(conv, TimeConv) or not isinstance(norm, nn.BatchNorm1d):
+        raise TypeError(f"{type(conv).__name__} and {type(norm).__name__} are no layer over time")
+    plain = nn.Conv1d(conv.in_channels, conv.out_channels, conv.kernel_size, bias=False).eval()
+    plain.weight = nn.Parameter(conv.weight.detach().clone(), requires_grad=False)
+    return nn.Sequential(fuse_conv_bn_eval(plain, norm), nn.ReLU())
 
 
 def _strip(model: onnx.ModelProto) -> None:

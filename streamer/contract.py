@@ -23,7 +23,8 @@ class FrontEnd(msgspec.Struct, frozen=True, kw_only=True):
     """How samples become log-mel frames.
 
     Frame k covers samples [k * hop_length, k * hop_length + n_fft); nothing is padded.
-    A frame is log(mel + log_offset) of the power spectrum under a periodic window.
+    A frame is log(mel + log_offset) of the power spectrum under a periodic window, levelled
+    (`normalisation`) so that nothing behind it hears how loud a source is.
 
     Attributes:
         sample_rate: Hz, of the mono audio that frames are computed from.
@@ -37,7 +38,9 @@ class FrontEnd(msgspec.Struct, frozen=True, kw_only=True):
         mel_norm: `none`, or `slaney` (each band divided by half its width in Hz).
         log_offset: added to the mel power before the logarithm.
         n_frames: frames in a window, the model's input is (batch, n_frames, n_mels).
-        normalisation: `none`: the graph takes log-mel frames as they are.
+        normalisation: `none`, or `level`: the logarithm of the running mean square of the samples,
+            as of the frame's last one, is taken off each frame.
+        level_half_life_s: seconds after which a sample counts half in that mean; 0 with `none`.
     """
 
     sample_rate: int
@@ -51,7 +54,8 @@ class FrontEnd(msgspec.Struct, frozen=True, kw_only=True):
     mel_norm: Literal["none", "slaney"]
     log_offset: float
     n_frames: int
-    normalisation: Literal["none"] = "none"
+    normalisation: Literal["none", "level"] = "none"
+    level_half_life_s: float = 0.0
 
     @property
     def frame_s(self) -> float:
@@ -254,6 +258,7 @@ def _check(contract: Contract, name: str) -> None:
         "f_min": 0 <= front.f_min < front.f_max,
         "f_max": front.f_max <= front.sample_rate / 2,
         "log_offset": front.log_offset > 0,
+        "level_half_life_s": (front.level_half_life_s > 0) == (front.normalisation == "level"),
         "half_life_s": decision.half_life_s > 0,
         "sharpness": decision.sharpness > 0,
         "boundary_keeps": 0 <= decision.boundary_keeps <= 1,

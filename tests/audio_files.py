@@ -15,7 +15,12 @@ def sound(seconds: float, rate: int = 44_100, hz: float = 440.0, level: float = 
 
 
 def write(
-    path: Path, samples: np.ndarray, rate: int = 44_100, codec: str = "libmp3lame", video: bool = False
+    path: Path,
+    samples: np.ndarray,
+    rate: int = 44_100,
+    codec: str = "libmp3lame",
+    video: bool = False,
+    bit_rate: int | None = None,
 ) -> Path:
     """Encode mono samples into a file; its container is by its ending."""
     with av.open(str(path), "w") as container:
@@ -25,6 +30,8 @@ def write(
             pictures.pix_fmt = "yuv420p"
         stream = container.add_stream(codec, rate=rate)
         stream.layout = "mono"
+        if bit_rate:
+            stream.bit_rate = bit_rate
         if video:
             for i in range(int(len(samples) / rate * 5)):
                 picture = av.VideoFrame.from_ndarray(np.full((64, 64, 3), i % 255, np.uint8), format="rgb24")

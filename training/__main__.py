@@ -1,11 +1,17 @@
 """`python -m training`: prepare a data set, fit a recipe, evaluate runs, tune the decision."""
 
 import argparse
+import shlex
 import sys
+from collections import Counter
 from pathlib import Path
 
 from training.console import guarded, out
-from training.datasets import READERS
+from training.datasets import READERS, Clip, LeftOut, Reader
+from training.datasets.fma import SUBSETS, FmaReader
+from training.datasets.gtzan import GtzanReader
+from training.datasets.unlabelled import UnlabelledReader
+from training.splits import KINDS
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -22,39 +28,87 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m training", description=__doc__)
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     prepare = commands.add_parser("prepare", help="decode a data set to log-mel arrays")
-    sets = prepare.add_mutually_exclusive_group(required=True)
-    for name, reader in READERS.items():
-        sets.add_argument(f"--{name}", type=Path, metavar="PATH", help=(reader.__doc__ or "").splitlines()[0])
+    _set_options(prepare, READERS)
     prepare.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the prepared set")
     prepare.add_argument("--recipe", default="base", help="whose front end to use (default: base)")
     prepare.add_argument("--jobs", type=int, metavar="N", help="processes (default: all cores)")
     prepare.set_defaults(run=_prepare)
 
+    teach = commands.add_parser("teach", help="make random views of clips, each labelled by a teacher")
+    _set_options(teach, {**READERS, "music": UnlabelledReader})
+    teach.add_argument("--teacher", type=Path, required=True, metavar="ONNX", help="the teacher's model file")
+    teach.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the teaching set")
+    teach.add_argument("--views", type=int, default=4, metavar="N", help="of each piece of 30 s (default: 4)")
+    teach.add_argument("--seed", type=int, default=1, help="of all chance (default: 1)")
+    teach.add_argument("--recipe", default="base", help="whose front end to use (default: base)")
+    teach.add_argument("--jobs", type=int, metavar="N", help="processes (default: all cores)")
+    teach.set_defaults(run=_teach)
+
     fit = commands.add_parser("fit", help="train a recipe on a prepared set")
     _data_options(fit)
     fit.add_argument("--out", type=Path, required=True, metavar="RUN", help="folder of the run")
+    fit.add_argument("--split-seed", type=int, default=1, metavar="SEED", help="of the folds (default: 1)")
     fit.add_argument("--fold", type=int, metavar="K", help="hold fold K out (default: train on everything)")
+    fit.add_argument("--tensorboard", action="store_true", help="write the curves for TensorBoard, too")
     fit.add_argument("--resume", action="store_true", help="go on with the run in --out")
     fit.add_argument("--stop-after", type=int, metavar="STEP", help="stop there as if interrupted")
     fit.set_defaults(run=_fit)
 
-    evaluate = commands.add_parser(
-        "evaluate", help="figures and plots of runs, or of a recipe over all folds"
+    _evaluate_options(
+        commands.add_parser("evaluate", help="figures, tables and plots of runs, or of a recipe's folds")
     )
-    evaluate.add_argument(
-        "runs", nargs="*", type=Path, metavar="RUN", help="runs that each held one fold out"
-    )
-    _data_options(evaluate)
-    evaluate.add_argument(
-        "--out", type=Path, required=True, metavar="DIR", help="folder of figures and plots"
-    )
-    evaluate.add_argument(
-        "--hop", type=float, default=0.5, metavar="SECONDS", help="from window to window (0.5)"
-    )
-    evaluate.set_defaults(run=_evaluate)
-
+    _baseline_options(commands.add_parser("baseline", help="classical classifiers on the same folds"))
+    _explain_options(commands.add_parser("explain", help="what in a clip drove a run's answer, as pictures"))
     _tune_options(commands.add_parser("tune", help="fit how windows become verdicts, on held-out programmes"))
     return parser
+
+
+def _evaluate_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "runs", nargs="*", type=Path, metavar="RUN", help="runs of folds (default: train what is missing)"
+    )
+    _data_options(parser)
+    parser.add_argument(
+        "--split-seeds", type=_integers, default=(1,), metavar="A,B,..", help="of the folds (1)"
+    )
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of figures and runs")
+    parser.add_argument(
+        "--hop", type=float, default=0.5, metavar="SECONDS", help="from window to window (0.5)"
+    )
+    parser.add_argument("--jobs", type=int, default=1, metavar="N", help="processes at once (1)")
+    parser.add_argument(
+        "--leaky", action="store_true", help="the same on folds made clip by clip, marked LEAKY"
+    )
+    parser.add_argument(
+        "--audio", type=Path, metavar="ROOT", help="folder of the clips: ask about changed sound"
+    )
+    parser.add_argument("--robustness-clips", type=int, metavar="N", help="of each label (default: all)")
+    parser.add_argument(
+        "--unseen", nargs="*", metavar="GENRE", help="leave each out of a training in turn (all)"
+    )
+    parser.add_argument("--unseen-recipe", metavar="RECIPE", help="of these trainings (default: the same)")
+    parser.add_argument(
+        "--baselines", type=Path, metavar="JSON", help="figures of other models, to show beside"
+    )
+    parser.add_argument("--tune", type=Path, metavar="JSON", help="figures of programmes, to show beside")
+    parser.set_defaults(run=_evaluate)
+
+
+def _integers(text: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in text.split(","))
+
+
+def _set_options(parser: argparse.ArgumentParser, readers: dict[str, type[Reader]]) -> None:
+    sets = parser.add_mutually_exclusive_group(required=True)
+    for name, reader in readers.items():
+        where = {"manifest": "CSV", "music": "LIST"}.get(name, "DIR")
+        sets.add_argument(f"--{name}", type=Path, metavar=where, help=(reader.__doc__ or "").splitlines()[0])
+    parser.add_argument("--fma-subset", choices=SUBSETS, default="small", help="of FMA (default: small)")
+    parser.add_argument(
+        "--no-official",
+        action="store_true",
+        help="do without GTZAN's official split, for which torchaudio is needed",
+    )
 
 
 def _tune_options(tune: argparse.ArgumentParser) -> None:
@@ -75,36 +129,105 @@ def _data_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="a prepared set")
     parser.add_argument("--recipe", default="base", help="name or TOML file (default: base)")
     parser.add_argument(
+        "--teach",
+        type=Path,
+        nargs="+",
+        default=[],
+        metavar="SET",
+        help="teaching sets (for [distil])",
+    )
+    parser.add_argument("--filters", type=Path, metavar="ONNX", help="begin with a teacher's filters")
+    parser.add_argument("--begin-from", type=Path, metavar="RUN", help="take over the weights of another run")
+    parser.add_argument(
         "--folds", type=int, default=5, metavar="N", help="folds of the whole set (default: 5)"
     )
-    parser.add_argument("--split-seed", type=int, default=1, metavar="SEED", help="of the folds (default: 1)")
+    parser.add_argument(
+        "--split",
+        choices=KINDS,
+        default="folds",
+        metavar="KIND",
+        help=f"one of {', '.join(KINDS)} (default: folds)",
+    )
     parser.add_argument("--seed", type=int, help="of the training (default: the recipe's)")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
     parser.add_argument("--threads", type=int, metavar="N", help="of the processor (default: torch's own)")
 
 
+def _baseline_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="a prepared set")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of figures and plots")
+    parser.add_argument("--recipe", default="base", help="whose labels that are no music (default: base)")
+    parser.add_argument(
+        "--models",
+        type=lambda text: text.split(","),
+        metavar="NAME,...",
+        help="majority, linear, svm, forest, boosting, teacher (default: all; teacher: given --labels)",
+    )
+    parser.add_argument("--labels", type=Path, metavar="FILE", help="a teacher's soft labels, for 'teacher'")
+    parser.add_argument("--folds", type=int, default=5, metavar="N", help="of the whole set (default: 5)")
+    parser.add_argument(
+        "--split-seeds",
+        type=lambda text: [int(seed) for seed in text.split(",")],
+        default=[1],
+        metavar="SEED,...",
+        help="of the folds; figures are means over them (default: 1)",
+    )
+    parser.add_argument("--jobs", type=int, default=1, metavar="N", help="processes of the search (1)")
+    parser.set_defaults(run=_baseline)
+
+
+def _explain_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("clip", nargs="?", type=Path, metavar="CLIP", help="an audio file")
+    parser.add_argument(
+        "--run", dest="trained", type=Path, required=True, metavar="RUN", help="what to explain"
+    )
+    parser.add_argument("--out", type=Path, metavar="DIR", help="folder of the files (default: RUN/explain)")
+    parser.add_argument(
+        "--at", type=float, metavar="SECONDS", help="explain the window from there (default: the surest one)"
+    )
+    parser.add_argument("--filters", action="store_true", help="draw the first layer alone; needs no CLIP")
+    parser.set_defaults(run=_explain)
+
+
 def _prepare(options: argparse.Namespace) -> None:
     from training.prepare import prepare
+    from training.prepare_report import tell
     from training.recipe import read_recipe
 
-    name = next(name for name in READERS if getattr(options, name) is not None)
-    clips = READERS[name](getattr(options, name)).clips()
-    front_end = read_recipe(options.recipe).front_end
-    report = prepare(clips, options.out, front_end, jobs=options.jobs, console=out)
-    print(
-        f"{report.usable} of {report.listed} clips usable ({report.decoded_now} decoded now), "
-        f"{report.seconds / 3600:.2f} h in {options.out}"
+    report = prepare(
+        _reader(options), options.out, read_recipe(options.recipe).front_end, jobs=options.jobs, console=out
     )
-    for failure in report.failures:
-        print(f"  left out [{failure.reason}] {failure.detail}")
-    if report.failures:
-        print(f"  {len(report.failures)} left out: {report.by_reason}; all in {options.out / 'report.json'}")
+    tell(report, options.out)
+
+
+def _reader(options: argparse.Namespace) -> Reader:
+    if options.fma is not None:
+        return FmaReader(options.fma, subset=options.fma_subset)
+    if options.gtzan is not None:
+        return GtzanReader(options.gtzan, official=not options.no_official)
+    readers = {**READERS, "music": UnlabelledReader}
+    name = next(name for name in readers if getattr(options, name, None) is not None)
+    return readers[name](getattr(options, name))
+
+
+def _teach(options: argparse.Namespace) -> None:
+    from training.recipe import read_recipe
+    from training.teach import teach
+
+    listed = list(_reader(options).clips())
+    count, left_out = teach(
+        [clip for clip in listed if isinstance(clip, Clip)], options.out,
+        read_recipe(options.recipe).front_end, options.teacher,
+        views=options.views, seed=options.seed, jobs=options.jobs, console=out,
+    )  # fmt: skip
+    left_out |= Counter(item.reason for item in listed if isinstance(item, LeftOut))
+    print(f"{count} views in {options.out}; clips left out: {left_out or 'none'}")
 
 
 def _fit(options: argparse.Namespace) -> None:
     from training.fit import fit
 
-    job = _job(options, options.fold, options.out)
+    job = _job(options, options.fold, options.out, split_seed=options.split_seed)
     state = fit(job, resume=options.resume, stop_after=options.stop_after)
     last = state.curves[-1]
     print(f"{options.out}: step {state.step} of {job.recipe.fit.steps}, loss {last.loss:.3f}", end="")
@@ -113,15 +236,54 @@ def _fit(options: argparse.Namespace) -> None:
 
 
 def _evaluate(options: argparse.Namespace) -> None:
-    from training.evaluate import evaluate
-    from training.fit import fit
+    from training.evaluate import Question, evaluate
+    from training.recipe import read_recipe
 
-    runs: list[Path] = options.runs
-    if not runs:
-        runs = [options.out / f"fold{k}" for k in range(options.folds)]
-        for k, run in enumerate(runs):
-            fit(_job(options, k, run), resume=True)
-    evaluate(runs, options.data, options.out, hop_s=options.hop)
+    question = Question(
+        split_seeds=options.split_seeds,
+        hop_s=options.hop,
+        jobs=options.jobs,
+        leaky=options.leaky,
+        audio=options.audio,
+        robustness_clips=options.robustness_clips,
+        unseen=None if options.unseen is None else tuple(options.unseen),
+        unseen_recipe=None if options.unseen_recipe is None else read_recipe(options.unseen_recipe),
+        baselines=options.baselines,
+        tune=options.tune,
+        command=shlex.join(["python", "-m", "training", *sys.argv[1:]]),
+    )
+    evaluate(options.runs, _job(options, None, options.out, split_seed=options.split_seeds[0]), question)
+
+
+def _baseline(options: argparse.Namespace) -> None:
+    from training.baselines import Inquiry, baseline
+    from training.recipe import read_recipe
+    from training.soft_labels import read_soft_labels
+
+    inquiry = Inquiry(
+        data=options.data,
+        models=options.models,
+        not_music=read_recipe(options.recipe).not_music,
+        soft_labels=None if options.labels is None else read_soft_labels(options.labels),
+        folds=options.folds,
+        split_seeds=options.split_seeds,
+        jobs=options.jobs,
+    )
+    baseline(inquiry, options.out)
+
+
+def _explain(options: argparse.Namespace) -> None:
+    from training.errors import DataError
+    from training.explain import draw_filters, explain
+
+    out = options.out or (options.trained if options.trained.is_dir() else options.trained.parent) / "explain"
+    if options.filters:
+        draw_filters(options.trained, out)
+        print(f"{out / 'filters.png'}")
+    elif options.clip is None:
+        raise DataError("no CLIP is given", remedy="name an audio file, or give --filters to see the kernels")
+    else:
+        explain(options.clip, options.trained, out, at_s=options.at)
 
 
 def _tune(options: argparse.Namespace) -> None:
@@ -142,7 +304,7 @@ def _tune(options: argparse.Namespace) -> None:
     )
 
 
-def _job(options: argparse.Namespace, fold: int | None, run: Path):
+def _job(options: argparse.Namespace, fold: int | None, run: Path, *, split_seed: int):
     from training.fit import Job
     from training.recipe import read_recipe
 
@@ -154,7 +316,12 @@ def _job(options: argparse.Namespace, fold: int | None, run: Path):
         seed=recipe.seed if options.seed is None else options.seed,
         fold=fold,
         folds=options.folds,
-        split_seed=options.split_seed,
+        split_seed=split_seed,
+        split=options.split,
+        teach=options.teach,
+        filters=options.filters,
+        begin_from=options.begin_from,
+        tensorboard=getattr(options, "tensorboard", False),
         device=options.device,
         threads=options.threads,
     )

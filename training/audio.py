@@ -7,11 +7,13 @@ from numpy.typing import NDArray
 
 from streamer.contract import FrontEnd
 from streamer.errors import TooShortError
-from streamer.flow import Block, Frames
+from streamer.flow import Block, Frames, Samples
 from streamer.signal.conform import Conform
 from streamer.signal.mel import MelStream
 from streamer.signal.window import SHORTEST_S
 from streamer.source.file import read_file
+
+BLOCK = 1 << 18  # samples at once: an hour of audio is not to be in memory as spectra
 
 
 def clip_frames(path: Path, front_end: FrontEnd) -> tuple[Frames, NDArray[np.float32]]:
@@ -24,15 +26,7 @@ def clip_frames(path: Path, front_end: FrontEnd) -> tuple[Frames, NDArray[np.flo
     Raises:
         SourceError: there is no such file, it is no audio, it breaks off, or it is too short.
     """
-    conform, mel = Conform(front_end.sample_rate), MelStream(front_end)
-    parts = [
-        mel.push(conform.push(event.samples, event.rate))
-        for event in read_file(path)
-        if isinstance(event, Block)
-    ]
-    parts.append(mel.push(conform.flush()))
-    frames = np.concatenate([part[0] for part in parts])
-    powers = np.concatenate([part[1] for part in parts])
+    frames, powers = frames_of(clip_samples(path, front_end.sample_rate), front_end.sample_rate, front_end)
     shortest = (SHORTEST_S * front_end.sample_rate - front_end.n_fft) / front_end.hop_length
     if len(frames) < max(1, shortest):
         raise TooShortError(
@@ -40,3 +34,23 @@ def clip_frames(path: Path, front_end: FrontEnd) -> tuple[Frames, NDArray[np.flo
             remedy="leave the clip out, or bring a longer cut of it",
         )
     return frames, powers
+
+
+def clip_samples(path: Path, rate: int) -> Samples:
+    """Decode a whole clip to (n,) float32 mono samples at `rate`.
+
+    Raises:
+        SourceError: there is no such file, it is no audio, or it breaks off.
+    """
+    conform = Conform(rate)
+    parts = [conform.push(event.samples, event.rate) for event in read_file(path) if isinstance(event, Block)]
+    return np.concatenate([*parts, conform.flush()])
+
+
+def frames_of(samples: Samples, rate: int, front_end: FrontEnd) -> tuple[Frames, NDArray[np.float32]]:
+    """Give the (k, n_mels) frames and (k,) powers of (n,) mono samples at any rate."""
+    conform, mel = Conform(front_end.sample_rate), MelStream(front_end)
+    blocks = (samples[start : start + BLOCK, None] for start in range(0, len(samples), BLOCK))
+    parts = [mel.push(conform.push(block, rate)) for block in blocks]
+    parts.append(mel.push(conform.flush()))
+    return np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts])

@@ -1,24 +1,46 @@
 """Batches for training: which clip, which three seconds of it, balanced and seeded step by step.
 
 A step's batch depends on (seed, step) alone, so a run that was interrupted goes on as if it
-had not been.
+had not been. Everything is held in memory, frames as float16.
 """
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from streamer.flow import Frames
-from training.recipe import Recipe
+from training.assistant import Assistant, evened, mean_over_windows
+from training.errors import DataError
+from training.recipe import DistilRecipe, FitRecipe, Recipe
 from training.store import Entry, PreparedSet
+from training.teaching import Taught, TeachingSet, clip_of
 
 CROPS_CAP = 8  # a long clip counts as the square root of its windows, at most this many: it is still one clip
+Random = np.random.Generator
 
 
-class Batches:
-    """Draws windows from the clips of a training part, all held in memory.
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Windows and what is to be learnt from them.
+
+    Attributes:
+        frames: (batch, n_frames, n_mels) float32.
+        targets: (batch,) index of the label, -1 where there is none.
+        taught: what the teacher says, one row a window; None without a teacher.
+        genres: (batch, n_labels) what the assistant says; None without one.
+    """
+
+    frames: Frames
+    targets: NDArray[np.int64]
+    taught: Taught | None = None
+    genres: NDArray[np.float32] | None = None
+
+
+class ClipBatches:
+    """Draws random windows from the clips of a training part.
 
     Args:
         prepared: the set.
@@ -29,25 +51,182 @@ class Batches:
 
     def __init__(self, prepared: PreparedSet, part: Sequence[int], recipe: Recipe, labels: list[str]) -> None:
         self._recipe = recipe
-        self._n_frames = prepared.front_end.n_frames
         clips = [prepared.clips[i] for i in part]
-        frames = [prepared.frames(clip).astype(np.float16) for clip in clips]
-        self._frames = np.concatenate(frames)
-        self._counts = np.array([len(f) for f in frames])
-        self._starts = np.concatenate(([0], np.cumsum(self._counts)[:-1]))
+        self._pool = _Pool(prepared, clips)
         self._targets = np.array([labels.index(clip.label) for clip in clips])
-        self._probability = clip_probabilities(clips, recipe, self._counts / self._n_frames)
+        windows = self._pool.counts / prepared.front_end.n_frames
+        self._probability = clip_probabilities(clips, recipe.fit, windows)
 
-    def draw(self, seed: int, step: int) -> tuple[Frames, NDArray[np.int64]]:
-        """Give the (batch, n_frames, n_mels) windows and (batch,) targets of a step."""
+    def draw(self, seed: int, step: int) -> Batch:
+        """Give the batch of a step."""
         random = np.random.default_rng((seed, step))
         clips = random.choice(len(self._targets), self._recipe.fit.batch, p=self._probability)
-        return self._crop(clips, random), self._targets[clips]
-
-    def _crop(self, clips: NDArray[np.int64], random: np.random.Generator) -> Frames:
-        """Cut a random window of each clip, read a little faster or slower; short clips are repeated."""
         tempo = 1.0 + self._recipe.augment.tempo * random.uniform(-1.0, 1.0, (len(clips), 1))
-        counts = self._counts[clips][:, None]
+        return Batch(self._pool.stretched(clips, tempo, random), self._targets[clips])
+
+
+class TaughtBatches:
+    """Draws the windows that a teacher labelled: some of labelled views, the rest of unlabelled ones.
+
+    Args:
+        sets: teaching sets.
+        group_of: the group of each clip of the prepared set, where duplicates may have merged some.
+        groups: those that may teach; views of others, or with others mixed in, are left out.
+        recipe: with a `distil` table.
+        distil: that table.
+        labels: in the order of the network's output.
+    """
+
+    def __init__(
+        self,
+        sets: Sequence[TeachingSet],
+        group_of: dict[str, str],
+        groups: set[str],
+        recipe: Recipe,
+        distil: DistilRecipe,
+        labels: list[str],
+    ) -> None:
+        self._distil, self._batch = distil, recipe.fit.batch
+        self._parts: list[_TaughtPart] = []
+        self.used: dict[str, int] = {teaching.folder.name: 0 for teaching in sets}
+        may_teach = _May(sets, group_of, groups, labels)
+        with_labels = round(distil.labelled * self._batch)
+        for labelled, count in ((True, with_labels), (False, self._batch - with_labels)):
+            if count:
+                self._parts.append(_TaughtPart(sets, may_teach, labelled, count, recipe.fit, labels))
+        for part in self._parts:
+            for name, views in part.used.items():
+                self.used[name] += views
+        if distil.genres:
+            self._ask_assistant(len(labels))
+        known = np.concatenate([part.embedding for part in self._parts]).astype(np.float32)
+        self._mean, self._scale = known.mean(axis=0), 1.0 / (known.std(axis=0) + 1e-3)
+        self.n_embedding = known.shape[1]
+        self.n_tags = self._parts[0].tags.shape[1]
+
+    def draw(self, seed: int, step: int) -> Batch:
+        """Give the batch of a step; the embedding is standardised."""
+        random = np.random.default_rng((seed, step))
+        drawn = [part.draw(self._distil.jitter, random) for part in self._parts]
+        taught = [batch.taught for batch in drawn if batch.taught]
+        embedding = np.concatenate([t.embedding for t in taught])
+        genres = [batch.genres for batch in drawn if batch.genres is not None]
+        return Batch(
+            np.concatenate([batch.frames for batch in drawn]),
+            np.concatenate([batch.targets for batch in drawn]),
+            Taught((embedding - self._mean) * self._scale, np.concatenate([t.tags for t in taught])),
+            np.concatenate(genres) if genres else None,
+        )
+
+    def _ask_assistant(self, n_labels: int) -> None:
+        """Fit the assistant to the labelled views and let it label all; rare genres are drawn more often."""
+        labelled = self._parts[0]
+        assistant = Assistant(labelled.said(), labelled.targets, n_labels)
+        for part in self._parts:
+            part.genres = assistant.genres(part.said())
+        for part in self._parts[1:]:
+            assert part.genres is not None
+            part.probability = evened(part.genres)
+
+
+class _TaughtPart:
+    """The labelled or the unlabelled views of the sets; `count` windows of a batch are of them."""
+
+    def __init__(
+        self,
+        sets: Sequence[TeachingSet],
+        may_teach: "_May",
+        labelled: bool,
+        count: int,
+        fit: FitRecipe,
+        labels: list[str],
+    ) -> None:
+        pools, clips, first, windows, frame, embedding, tags = [], [], [], [], [], [], []
+        self._count, self.used = count, {}
+        taken = 0
+        for teaching in sets:
+            mine = [clip for clip in teaching.clips if bool(clip.label) == labelled]
+            usable = [clip for clip in mine if may_teach(clip)]
+            self.used[teaching.folder.name] = len(usable)
+            if not usable:
+                continue
+            pools.append(_Pool(teaching, usable))
+            for clip in usable:
+                rows = teaching.rows(clip)
+                first.append(taken)
+                windows.append(len(rows))
+                taken += len(rows)
+                frame.append(teaching.start_frame[rows])
+                embedding.append(teaching.embedding[rows])
+                tags.append(teaching.tags[rows])
+            clips += usable
+        if not clips:
+            raise DataError(
+                f"no {'labelled' if labelled else 'unlabelled'} view of the teaching sets may teach here",
+                remedy="bring such a set with --teach, or set distil.labelled to 1 or 0",
+            )
+        self._pool = _Pool.join(pools)
+        self._first, self._windows = np.array(first), np.array(windows)
+        self._frame, self.embedding = np.concatenate(frame), np.concatenate(embedding)
+        self.tags = np.concatenate(tags)
+        self.targets = np.array([labels.index(clip.label) if clip.label else -1 for clip in clips])
+        self.genres: NDArray[np.float32] | None = None
+        views = len(clips) / len({clip_of(clip) for clip in clips})
+        self.probability = (
+            clip_probabilities(clips, fit, self._windows.astype(float), views)
+            if labelled
+            else self._windows / self._windows.sum()
+        )
+
+    def said(self) -> NDArray[np.float32]:
+        """Give (views, d) what the teacher says of each view, averaged over its windows."""
+        rows = np.concatenate((self.embedding, self.tags), axis=1)
+        return mean_over_windows(rows, self._first, self._windows)
+
+    def draw(self, jitter: int, random: Random) -> Batch:
+        """Draw this part's windows of a batch; the embedding is as the teacher gave it."""
+        clips = random.choice(len(self.targets), self._count, p=self.probability)
+        row = self._first[clips] + (random.random(len(clips)) * self._windows[clips]).astype(np.int64)
+        beside = random.integers(-jitter, jitter + 1, len(clips))
+        taught = Taught(self.embedding[row].astype(np.float32), self.tags[row].astype(np.float32))
+        genres = None if self.genres is None else self.genres[clips]
+        return Batch(self._pool.at(clips, self._frame[row] + beside), self.targets[clips], taught, genres)
+
+
+class _Pool:
+    """The frames of many clips, one after the other; clips shorter than a window are repeated."""
+
+    def __init__(self, prepared: PreparedSet, clips: Sequence[Entry]) -> None:
+        self._n_frames = prepared.front_end.n_frames
+        self.counts = np.array([clip.frames for clip in clips])
+        self._starts = np.concatenate(([0], np.cumsum(self.counts)[:-1]))
+        self._frames = np.empty((self.counts.sum(), prepared.front_end.n_mels), np.float16)
+        for clip, start in zip(clips, self._starts, strict=True):
+            self._frames[start : start + clip.frames] = prepared.frames(clip)
+
+    @classmethod
+    def join(cls, pools: Sequence["_Pool"]) -> "_Pool":
+        """Give one pool of several, their clips in order."""
+        if len(pools) == 1:
+            return pools[0]
+        joined = cls.__new__(cls)
+        joined._n_frames = pools[0]._n_frames
+        joined.counts = np.concatenate([pool.counts for pool in pools])
+        joined._starts = np.concatenate(([0], np.cumsum(joined.counts)[:-1]))
+        joined._frames = np.concatenate([pool._frames for pool in pools])
+        return joined
+
+    def at(self, clips: NDArray[np.int64], start: NDArray[np.int64]) -> Frames:
+        """Give the (n, n_frames, n_mels) windows of clips that begin at these frames."""
+        last = np.maximum(self.counts[clips] - self._n_frames, 0)
+        at = np.clip(start, 0, last)[:, None] + np.arange(self._n_frames)
+        return self._frames[self._starts[clips][:, None] + at % self.counts[clips][:, None]].astype(
+            np.float32
+        )
+
+    def stretched(self, clips: NDArray[np.int64], tempo: NDArray[np.float64], random: Random) -> Frames:
+        """Cut a random window of each clip, read faster or slower by (n, 1) `tempo`."""
+        counts = self.counts[clips][:, None]
         room = counts - tempo * self._n_frames
         start = random.uniform(0.0, 1.0, (len(clips), 1)) * np.where(room > 0, room, counts)
         at = start + tempo * np.arange(self._n_frames)
@@ -59,15 +238,43 @@ class Batches:
         return low + weight * (high - low)
 
 
+class _May:
+    """Says whether neither a view's clip nor what was mixed into it is held out.
+
+    Views name the groups of the data set; the prepared set may have merged some of them.
+    """
+
+    def __init__(
+        self, sets: Sequence[TeachingSet], group_of: dict[str, str], groups: set[str], labels: list[str]
+    ) -> None:
+        self._group_of, self._groups, self._labels = group_of, groups, labels
+        self._merged: dict[str, set[str]] = {}
+        for clip in (clip for teaching in sets for clip in teaching.clips):
+            self._merged.setdefault(clip.group, set()).add(group_of.get(clip_of(clip), clip.group))
+
+    def __call__(self, clip: Entry) -> bool:
+        if clip.also and not self._merged.get(clip.also, {clip.also}) <= self._groups:
+            return False
+        own = self._group_of.get(clip_of(clip), clip.group)
+        return not clip.label or (own in self._groups and clip.label in self._labels)
+
+
 def clip_probabilities(
-    clips: Sequence[Entry], recipe: Recipe, windows: NDArray[np.float64]
+    clips: Sequence[Entry], fit: FitRecipe, windows: NDArray[np.float64], views: float = 1.0
 ) -> NDArray[np.float64]:
-    """Give the (n,) probabilities with which clips are drawn; `windows` is each one's length in windows."""
+    """Give the (n,) probabilities with which clips are drawn.
+
+    Args:
+        clips: the clips, or views of them.
+        fit: balance and group_cap.
+        windows: (n,) each one's length in windows.
+        views: how many there are of each clip.
+    """
     sizes = Counter((clip.label, clip.group) for clip in clips)
     weights = np.sqrt(np.clip(windows, 1.0, CROPS_CAP))
     for i, clip in enumerate(clips):
-        weights[i] *= min(1.0, recipe.fit.group_cap / sizes[clip.label, clip.group])
+        weights[i] *= min(1.0, fit.group_cap * views / sizes[clip.label, clip.group])
     for label in {clip.label for clip in clips}:
         mask = np.array([clip.label == label for clip in clips])
-        weights[mask] *= mask.sum() ** (1.0 - recipe.fit.balance) / weights[mask].sum()
+        weights[mask] *= mask.sum() ** (1.0 - fit.balance) / weights[mask].sum()
     return weights / weights.sum()

@@ -1,6 +1,7 @@
 """A run's folder: `checkpoint.safetensors` is all of it, `run.json` the same without the tensors, to read.
 
-One file holds the weights (`net.*`), the optimiser's momentum (`momentum.*`) and, as JSON in
+One file holds the weights (`net.*`), their running mean (`ema.*`), the best ones so far (`best.*`),
+what imitates the teacher (`mimic.*`), the optimiser's momentum (`momentum.*`) and, as JSON in
 its header, everything else; so a run that dies leaves the old state or the new, never a mixture.
 Randomness is derived from (seed, step), so there is no generator to save.
 """
@@ -16,6 +17,7 @@ from torch import Tensor
 
 from training.errors import RunError
 from training.recipe import Recipe
+from training.splits import is_leaky
 from training.store import replace
 
 FILE = "checkpoint.safetensors"
@@ -40,11 +42,16 @@ class RunState(msgspec.Struct, kw_only=True):
         seed: of the training.
         commit: of the code, `-dirty` where files differed.
         labels: in the order of the network's output.
-        fold, folds, split_seed: which part is held out; fold None: none.
+        fold, folds, split_seed: which part is held out; fold None: none, or the split has no folds.
+        split: kind of the split, see `training.splits`.
         train_groups: the groups that taught it.
         held_out: ids of the clips of the test fold.
         dev: ids of the clips of the dev part.
+        taught_by: teaching sets, each with how many of its views teach.
+        begun_from: the run whose weights it began with; its groups are among `train_groups`.
         step: steps done.
+        best_step: where the NLL of the dev part was least; its weights are the run's. 0: not looked for.
+        stopped: True where the dev part's NLL had long not become better.
         temperature: that logits are divided by; 1 until it is fitted.
         curves: one point each `check_every` steps.
     """
@@ -59,14 +66,24 @@ class RunState(msgspec.Struct, kw_only=True):
     train_groups: list[str]
     held_out: list[str]
     dev: list[str]
+    taught_by: dict[str, int] = {}
+    begun_from: str = ""
     step: int = 0
+    best_step: int = 0
+    stopped: bool = False
     temperature: float = 1.0
+    split: str = "folds"
     curves: list[Point] = []
 
     @property
     def done(self) -> bool:
-        """True when the last step is taken."""
-        return self.step >= self.recipe.fit.steps
+        """True when no step is left to take."""
+        return self.stopped or self.step >= self.recipe.fit.steps
+
+    @property
+    def leaky(self) -> bool:
+        """True when clips of one group may be on both sides: no figure of this run is honest."""
+        return is_leaky(self.split)
 
 
 def save(folder: Path, state: RunState, tensors: dict[str, Tensor]) -> None:

@@ -1,234 +1,212 @@
-"""What runs are worth on groups that they have not seen: figures as JSON, pictures as PNG.
+"""What a recipe is worth on groups that it has not heard: one command, `evaluation.json` and a report.
 
-Each run held one fold out and is asked about that fold alone. The temperature for a fold is
-fitted on the other folds' held-out windows, so it has not seen the fold either.
+Runs are asked (`training.ask`), their answers become figures (`training.figures`), and these, with
+whatever else was asked for (leaky folds, changed sound, unseen genres, other models), are written as
+JSON, as one HTML page and as Markdown tables. Given runs sort themselves: one that does not know a
+label of the set is asked about that label; one of a leaky split stands beside the honest ones.
 """
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
-from training.checkpoint import RunState
-from training.errors import RunError, SplitError
-from training.fit import load_net
-from training.metrics import calibration_error, confusion, f1, interval_over_groups, recall
-from training.plots import plot_confusion, plot_curves
-from training.predict import Logits, clip_logits, fit_temperature, softmax
-from training.store import Entry, PreparedSet, replace
-
-Ints = NDArray[np.int64]
-
-
-@dataclass(frozen=True, slots=True)
-class Answers:
-    """What one run says of its fold: logits (n, labels) of windows, and which clip each window is of."""
-
-    state: RunState
-    clips: list[Entry]
-    logits: Logits
-    targets: Ints
-    clip_of: Ints
+from training import checkpoint
+from training.ask import ask, check_together, temperatures_of
+from training.errors import DataError, RunError
+from training.figures import figures_of
+from training.fit import Job
+from training.folds import folds_of, train_all
+from training.plots import confusion_plot, curves_plot
+from training.recipe import Recipe
+from training.report import write_report
+from training.robustness import robustness_figures
+from training.store import PreparedSet
+from training.store import replace as write_whole
+from training.unseen import jobs_without, unseen_figures
 
 
-def evaluate(runs: Sequence[Path], data: Path, out: Path, *, hop_s: float = 0.5) -> dict[str, Any]:
-    """Evaluate runs of one recipe; write `evaluation.json` and two pictures; print a summary.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """What an evaluation is asked for beyond the figures of the runs.
+
+    Attributes:
+        split_seeds: of the folds.
+        hop_s: seconds from window to window.
+        jobs: processes that train or change sound at once.
+        leaky: train the same recipe on folds made clip by clip, and show what that would have claimed.
+        audio: folder that clip ids are relative to: ask about changed sound; None: don't.
+        robustness_clips: of each label; None: all.
+        unseen: genres to leave out of a training in turn, all where empty; None: don't.
+        unseen_recipe: of these trainings; None: the same.
+        baselines, tune: JSON files of other commands, to be shown beside.
+        command: as it was typed, for the reader.
+    """
+
+    split_seeds: tuple[int, ...] = (1,)
+    hop_s: float = 0.5
+    jobs: int = 1
+    leaky: bool = False
+    audio: Path | None = None
+    robustness_clips: int | None = None
+    unseen: tuple[str, ...] | None = None
+    unseen_recipe: Recipe | None = None
+    baselines: Path | None = None
+    tune: Path | None = None
+    command: str = ""
+
+
+def evaluate(runs: Sequence[Path], job: Job, question: Question) -> dict[str, Any]:
+    """Evaluate runs, or the folds of a recipe where none is given; write everything; print a summary.
 
     Args:
-        runs: folders of runs that each held a fold out; folds of several split seeds are averaged.
-        data: the prepared set.
-        out: folder for the files.
-        hop_s: seconds from window to window.
+        runs: folders of runs that each held a fold out.
+        job: recipe, set, folder of the output, and how runs are trained where they are missing.
+        question: what else is wanted.
 
     Raises:
         RunError: a run can't be asked about anything, or the runs don't belong together.
         SplitError: a group of a held-out clip was among those that taught the run.
     """
-    prepared = PreparedSet(data)
-    answers = [_ask(run, prepared, hop_s) for run in runs]
-    _check_together(answers)
-    figures = _figures(answers)
-    out.mkdir(parents=True, exist_ok=True)
-    text = msgspec.json.format(msgspec.json.encode(figures), indent=1)
-    replace(out / "evaluation.json", lambda file: file.write(text))
-    accuracy = figures["accuracy"]
-    plot_confusion(
-        np.array(figures["confusion"]),
-        figures["labels"],
-        f"{figures['recipe']}: {accuracy['value']:.3f} ({accuracy['low']:.3f} to {accuracy['high']:.3f})\n"
-        f"{accuracy['of']}",
-        out / "confusion.png",
-    )
-    plot_curves([answer.state for answer in answers], out / "curves.png")
-    _tell(figures, out)
+    prepared = PreparedSet(job.data)
+    others = {name: _read(path) for name, path in _files(question) if path is not None}
+    honest, leaky, unseen = _sorted(runs, prepared)
+    if not runs:
+        honest = _train(folds_of(job, split_seeds=question.split_seeds), question)
+    if not honest:
+        raise RunError(
+            "none of the runs can give a figure", remedy="give runs of the folds of the whole set too"
+        )
+    if question.leaky:
+        beside = replace(job, split="leaky-folds", out=job.out / "leaky")
+        leaky += _train(folds_of(beside, split_seeds=question.split_seeds), question)
+    if question.unseen is not None:
+        without = replace(job, recipe=question.unseen_recipe or job.recipe)
+        unseen += _train(jobs_without(without, prepared, question.unseen), question)
+    job.out.mkdir(parents=True, exist_ok=True)
+    figures = _all_figures(prepared, question, honest, leaky, unseen) | others
+    _write(figures, job.out)
+    _tell(figures, job.out)
     return figures
 
 
-def _ask(run: Path, prepared: PreparedSet, hop_s: float) -> Answers:
-    state, net = load_net(run)
-    if prepared.front_end != state.recipe.front_end:
-        raise RunError(
-            f"{prepared.folder} was prepared with another front end than {run}",
-            remedy="prepare the set with the recipe's own front end",
+def _all_figures(
+    prepared: PreparedSet,
+    question: Question,
+    honest: Sequence[Path],
+    leaky: Sequence[Path],
+    unseen: Sequence[Path],
+) -> dict[str, Any]:
+    answers = [ask(run, prepared, hop_s=question.hop_s) for run in honest]
+    check_together(answers)
+    figures = figures_of(answers)
+    figures |= {
+        "evaluated_at_commit": checkpoint.commit(),
+        "command": question.command,
+        "hop_s": question.hop_s,
+    }
+    figures["data"] = _data(prepared)
+    if leaky:
+        beside = [ask(run, prepared, hop_s=question.hop_s) for run in leaky]
+        check_together(beside)
+        if not beside[0].state.recipe.trains_as(answers[0].state.recipe):
+            raise RunError("the leaky runs are of another recipe", remedy="evaluate one recipe at a time")
+        figures["leaky_figures"] = figures_of(beside)
+    if question.audio is not None:
+        figures["robustness"] = robustness_figures(
+            answers,
+            temperatures_of(answers),
+            question.audio,
+            clips_per_label=question.robustness_clips,
+            hop_s=question.hop_s,
+            jobs=question.jobs,
         )
-    wanted = set(state.held_out)
-    clips = [clip for clip in prepared.clips if clip.id in wanted]
-    if not clips:
-        raise RunError(
-            f"{run} held nothing out that is in {prepared.folder}",
-            remedy="evaluate runs made with 'fit --fold K', on the set that they were made on",
-        )
-    taught = set(state.train_groups)
-    for clip in clips:
-        if clip.group in taught:
-            raise SplitError(
-                f"group '{clip.group}' of '{clip.id}' taught {run}",
-                remedy="evaluate on the set that the run was made on; its groups must not have changed",
-            )
-        if clip.label not in state.labels:
-            raise RunError(f"{run} does not know label '{clip.label}'", remedy="evaluate on its own set")
-    return Answers(state, clips, *clip_logits(net, prepared, clips, state.labels, hop_s=hop_s))
+    if unseen:
+        figures["unseen"] = unseen_figures(unseen, prepared, hop_s=question.hop_s)
+    return figures
 
 
-def _check_together(answers: Sequence[Answers]) -> None:
-    first = answers[0].state
-    seen: set[tuple[int, int | None]] = set()
-    for state in (answer.state for answer in answers):
-        same = (state.labels, state.folds) == (first.labels, first.folds)
-        if not (same and state.recipe.trains_as(first.recipe)):
-            raise RunError("the runs are of different recipes", remedy="evaluate one recipe at a time")
-        if not state.done:
-            raise RunError(
-                f"the run of fold {state.fold} stands at step {state.step}",
-                remedy="finish it with 'python -m training fit --resume'",
-            )
-        if (state.split_seed, state.fold) in seen:
-            raise RunError(f"fold {state.fold} is there twice", remedy="name each fold's run once")
-        seen.add((state.split_seed, state.fold))
+def _sorted(runs: Sequence[Path], prepared: PreparedSet) -> tuple[list[Path], list[Path], list[Path]]:
+    """Tell honest runs, leaky ones and ones that lack a label apart; leaky alone are all there is to show."""
+    honest: list[Path] = []
+    leaky: list[Path] = []
+    unseen: list[Path] = []
+    for run in runs:
+        state, _ = checkpoint.load(run)
+        lacks = set(prepared.labels) - set(state.labels)
+        (unseen if lacks else leaky if state.leaky else honest).append(run)
+    return (honest, leaky, unseen) if honest else (leaky, [], unseen)
 
 
-def _figures(answers: Sequence[Answers]) -> dict[str, Any]:
-    """Give everything that `evaluation.json` holds."""
-    state = answers[0].state
-    labels, not_music = state.labels, state.recipe.not_music
-    music = np.array([label not in not_music for label in labels])
-    temperatures = [_temperature(_others(own, answers) or [own]) for own in answers]
-    clip_targets: list[int] = []
-    clip_answers: list[int] = []
-    groups: list[str] = []
-    probabilities = []
-    for answer, temperature in zip(answers, temperatures, strict=True):
-        p = softmax(answer.logits, temperature)
-        probabilities.append(p)
-        for at, clip in enumerate(answer.clips):
-            mean = p[answer.clip_of == at].mean(axis=0)
-            clip_answers.append(int(mean.argmax()))
-            clip_targets.append(labels.index(clip.label))
-            groups.append(clip.group)
-    targets, said = np.array(clip_targets), np.array(clip_answers)
-    windows, window_targets = np.concatenate(probabilities), np.concatenate([a.targets for a in answers])
-    window_said = windows.argmax(axis=1)
-    counts = confusion(targets, said, len(labels))
-    genre = music[targets]
-    hits = (targets == said).astype(float)
-    low, high = interval_over_groups(hits[genre], [g for g, m in zip(groups, genre, strict=True) if m])
-    seeds = sorted({answer.state.split_seed for answer in answers})
-    folds = sorted({answer.state.fold for answer in answers if answer.state.fold is not None})
-    whole = len(folds) == state.folds
-    scope = (
-        f"{state.folds} group-disjoint folds" if whole else f"folds {folds} of {state.folds}, group-disjoint"
-    )
-    raw = softmax(np.concatenate([answer.logits for answer in answers]))
+def _train(jobs: Sequence[Job], question: Question) -> list[Path]:
+    train_all(jobs, question.jobs)
+    return [job.out for job in jobs]
+
+
+def _data(prepared: PreparedSet) -> dict[str, Any]:
+    """Summarise the set: clips, groups and hours of each label, and clips of each licence."""
+    groups = Counter(label for label, _ in {(clip.label, clip.group) for clip in prepared.clips})
+    hours: Counter[str] = Counter()
+    for clip in prepared.clips:
+        hours[clip.label] += clip.frames * prepared.front_end.frame_s / 3600
+    clips = Counter(clip.label for clip in prepared.clips)
     return {
-        "recipe": state.recipe.name,
-        "commit": state.commit,
-        "labels": labels,
-        "split_seeds": seeds,
-        "folds": folds,
-        "clips": len(targets) // len(seeds) if whole else len(targets),
-        "temperature": _temperature(answers),
-        "temperatures_by_run": temperatures,
-        "accuracy": {
-            "value": float(hits[genre].mean()),
-            "low": low,
-            "high": high,
-            "of": f"clips of {music.sum()} genres, {scope}",
+        "clips": len(prepared.clips),
+        "groups": len({clip.group for clip in prepared.clips}),
+        "hours": sum(hours.values()),
+        "labels": {
+            label: {"clips": clips[label], "groups": groups[label], "hours": hours[label]}
+            for label in prepared.labels
         },
-        "accuracy_by_split_seed": {str(s): _seed_accuracy(answers, hits, genre, s) for s in seeds},
-        "balanced_accuracy": float(np.nanmean(recall(counts)[music])),
-        "macro_f1": float(np.nanmean(f1(counts)[music])),
-        "all_labels": {
-            "accuracy": float(hits.mean()),
-            "balanced_accuracy": float(np.nanmean(recall(counts))),
-            "macro_f1": float(np.nanmean(f1(counts))),
-        },
-        "segments": _segment_figures(windows, raw, window_targets, window_said, music),
-        "recall": dict(zip(labels, recall(counts).tolist(), strict=True)),
-        "clips_by_label": dict(Counter(labels[t] for t in clip_targets)),
-        "confusion": counts.tolist(),
+        "licences": dict(Counter(clip.licence or "not stated" for clip in prepared.clips).most_common()),
     }
 
 
-def _segment_figures(
-    windows: NDArray[np.float64],
-    raw: NDArray[np.float64],
-    targets: Ints,
-    said: Ints,
-    music: NDArray[np.bool_],
-) -> dict[str, float]:
-    genre = music[targets]
-    other = ~genre
-    even, alike = _even(targets), np.ones(len(targets))
-    return {
-        "windows": len(targets),
-        "accuracy": float((said == targets)[genre].mean()) if genre.any() else float("nan"),
-        "accuracy_all_labels": float((said == targets).mean()),
-        "ece": calibration_error(windows, targets, even),
-        "ece_before_temperature": calibration_error(raw, targets, even),
-        "ece_as_counted": calibration_error(windows, targets, alike),
-        "music_called_not_music": float((~music[said])[genre].mean()) if genre.any() else 0.0,
-        "not_music_called_music": float(music[said][other].mean()) if other.any() else 0.0,
-    }
+def _files(question: Question) -> list[tuple[str, Path | None]]:
+    return [("baselines", question.baselines), ("tune", question.tune)]
 
 
-def _seed_accuracy(
-    answers: Sequence[Answers], hits: NDArray[np.float64], genre: NDArray[np.bool_], seed: int
-) -> float:
-    of_seed = np.concatenate([np.full(len(a.clips), a.state.split_seed == seed) for a in answers])
-    return float(hits[of_seed & genre].mean())
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
+    except (OSError, msgspec.MsgspecError) as error:
+        raise DataError(
+            f"{path}: no JSON object: {error}", remedy="give the file that the other command wrote"
+        ) from error
 
 
-def _others(own: Answers, answers: Sequence[Answers]) -> list[Answers]:
-    """Give the other folds of the same split: those of another split hold this fold's clips too."""
-    seed, fold = own.state.split_seed, own.state.fold
-    return [a for a in answers if a.state.split_seed == seed and a.state.fold != fold]
-
-
-def _temperature(answers: Sequence[Answers]) -> float:
-    """Fit one temperature to runs' held-out windows; every label weighs the same, as in training."""
-    targets = np.concatenate([answer.targets for answer in answers])
-    return fit_temperature(np.concatenate([answer.logits for answer in answers]), targets, _even(targets))
-
-
-def _even(targets: Ints) -> NDArray[np.float64]:
-    """Give (n,) weights with which each label counts the same."""
-    return 1.0 / np.bincount(targets)[targets]
+def _write(figures: dict[str, Any], out: Path) -> None:
+    text = msgspec.json.format(msgspec.json.encode(figures), indent=1)
+    write_whole(out / "evaluation.json", lambda file: file.write(text))
+    sizes = [figures["by_label"][label]["clips"] for label in figures["labels"]]
+    confusion_plot(figures["confusion"], figures["labels"], sizes).savefig(out / "confusion.png", dpi=110)
+    curves_plot(figures["curves"]).savefig(out / "curves.png", dpi=110)
+    shown = msgspec.json.decode(text)  # as a reader of the JSON has it: what is no number is None
+    write_report(shown, out)
 
 
 def _tell(figures: dict[str, Any], out: Path) -> None:
-    accuracy, segments = figures["accuracy"], figures["segments"]
+    accuracy, windows = figures["accuracy"], figures["calibration"]["windows"]
+    balanced = figures["balanced_accuracy_interval"]
     print(f"{accuracy['of']}: {accuracy['value']:.3f}", end=" ")
     print(f"(95% over groups {accuracy['low']:.3f} to {accuracy['high']:.3f})")
-    print(f"  by split seed {figures['accuracy_by_split_seed']}")
-    print(f"  balanced {figures['balanced_accuracy']:.3f}, macro-F1 {figures['macro_f1']:.3f} over genres")
-    print(f"  segments {segments['accuracy']:.3f}, ECE {segments['ece']:.3f}", end=" ")
-    print(f"(before the temperature {segments['ece_before_temperature']:.3f})")
-    print(f"  windows: music called speech or noise {segments['music_called_not_music']:.3f}, ", end="")
-    print(f"speech or noise called music {segments['not_music_called_music']:.3f}")
-    print("  recall " + ", ".join(f"{label} {value:.2f}" for label, value in figures["recall"].items()))
-    print(f"  temperature {figures['temperature']:.3f}; files in {out}")
+    for seed, own in figures["by_split_seed"].items():
+        print(f"  split seed {seed}: {own['accuracy']:.3f}, balanced {own['balanced_accuracy']:.3f}")
+    print(f"  balanced {figures['balanced_accuracy']:.3f} ", end="")
+    print(
+        f"({balanced['low']:.3f} to {balanced['high']:.3f}), macro-F1 {figures['macro_f1']:.3f} over genres"
+    )
+    print(f"  segments {figures['segments']['accuracy']:.3f}, ECE {windows['ece']:.3f}", end=" ")
+    print(f"(before the temperature {windows['ece_before']:.3f})")
+    gates = {k: v for k, v in figures["gates"].items() if k != "unsure_below" and np.isfinite(v)}
+    print("  windows: " + ", ".join(f"{k.replace('_', ' ')} {v:.3f}" for k, v in gates.items()))
+    found = figures["by_label"]
+    print("  recall " + ", ".join(f"{label} {row['recall']:.2f}" for label, row in found.items()))
+    if "leaky_figures" in figures:
+        leaky = figures["leaky_figures"]["accuracy"]
+        print(f"  {leaky['of']}: {leaky['value']:.3f}")
+    print(f"  temperature {figures['temperature']:.3f}; report.html and the rest in {out}")

@@ -1,33 +1,45 @@
-"""Trains a recipe on a prepared set: SGD, cross-entropy, L2, class-balanced; stops and resumes at will."""
+"""Trains a recipe on a prepared set, with or without a teacher; stops and resumes at will.
 
-import math
+Everything that happens at a step follows from (seed, step), so that a resumed run equals one
+that was never interrupted, bit for bit on the CPU.
+"""
+
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
 import torch
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor
-from torch.nn import functional
 
 from training import checkpoint
-from training.augment import Augment, mixup
-from training.batches import Batches
+from training.batches import ClipBatches, TaughtBatches
 from training.checkpoint import Point, RunState, part_of
 from training.console import out as console
-from training.errors import RunError
+from training.errors import RecipeError, RunError, SplitError
+from training.learner import Learner, pick_device
 from training.net import GenreNet
 from training.predict import clip_logits, fit_temperature, nll
 from training.recipe import Recipe
 from training.splits import Split, make_split
 from training.store import PreparedSet
+from training.teaching import TeachingSet
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """What to train, on what, where; see `training.checkpoint.RunState` for the meanings."""
+    """What to train, on what, where; see `training.checkpoint.RunState` for the meanings.
+
+    Attributes:
+        teach: folders of teaching sets; only for a recipe with a `distil` table.
+        filters: a teacher's ONNX file whose filters to begin with.
+        begin_from: a run whose weights to begin with; None begins anew.
+        tensorboard: write the curves for TensorBoard, too, into the run's folder.
+    """
 
     recipe: Recipe
     data: Path
@@ -36,8 +48,13 @@ class Job:
     fold: int | None
     folds: int
     split_seed: int
+    split: str = "folds"
+    teach: Sequence[Path] = ()
+    filters: Path | None = None
+    begin_from: Path | None = None
     device: str = "auto"
     threads: int | None = None
+    tensorboard: bool = False
 
 
 def fit(job: Job, *, resume: bool = False, stop_after: int | None = None) -> RunState:
@@ -45,23 +62,28 @@ def fit(job: Job, *, resume: bool = False, stop_after: int | None = None) -> Run
 
     Raises:
         RunError: the folder holds a run already, or another one than is asked to go on.
+        SplitError: the run to begin from was taught by a group that is held out here.
     """
     if job.threads:
         torch.set_num_threads(job.threads)
     prepared = PreparedSet(job.data)
-    if prepared.front_end != job.recipe.front_end:
-        raise RunError(
-            f"{job.data} was prepared with another front end than recipe '{job.recipe.name}' states",
-            remedy=f"run 'python -m training prepare --recipe {job.recipe.name}' into a folder of its own",
-        )
+    sets = [TeachingSet(folder) for folder in job.teach]
+    for opened in (prepared, *sets):
+        if opened.front_end != job.recipe.front_end:
+            raise RunError(
+                f"{opened.folder} was prepared with another front end than recipe '{job.recipe.name}' states",
+                remedy=f"prepare it again with '--recipe {job.recipe.name}', into a folder of its own",
+            )
     state, split = _new_state(job, prepared)
-    trainer = Trainer(job, prepared, state, split)
+    trainer = Trainer(job, prepared, state, split, sets)
     if (job.out / checkpoint.FILE).exists():
         if not resume:
             raise RunError(
                 f"{job.out} holds a run already", remedy="give --resume to go on, or another --out"
             )
         trainer.restore()
+    else:
+        trainer.begin()
     if trainer.state.done:
         return trainer.state
     job.out.mkdir(parents=True, exist_ok=True)
@@ -72,8 +94,15 @@ def fit(job: Job, *, resume: bool = False, stop_after: int | None = None) -> Run
 def _new_state(job: Job, prepared: PreparedSet) -> tuple[RunState, Split]:
     clips = prepared.clips
     split = make_split(
-        clips, folds=job.folds, fold=job.fold, seed=job.split_seed, dev_share=job.recipe.fit.dev_share
+        clips,
+        kind=job.split,
+        folds=job.folds,
+        fold=job.fold,
+        seed=job.split_seed,
+        dev_share=job.recipe.fit.dev_share,
     )
+    if split.unused:
+        console.print(f"{len(split.unused)} clips are in no part of the official split: not used")
     state = RunState(
         recipe=job.recipe,
         seed=job.seed,
@@ -82,6 +111,7 @@ def _new_state(job: Job, prepared: PreparedSet) -> tuple[RunState, Split]:
         fold=job.fold,
         folds=job.folds,
         split_seed=job.split_seed,
+        split=job.split,
         train_groups=sorted({clips[i].group for i in split.train}),
         held_out=[clips[i].id for i in split.test],
         dev=[clips[i].id for i in split.dev],
@@ -90,33 +120,72 @@ def _new_state(job: Job, prepared: PreparedSet) -> tuple[RunState, Split]:
 
 
 class Trainer:
-    """One run in memory: network, optimiser, batches."""
+    """One run in memory: what learns, what it learns from, and its folder."""
 
-    def __init__(self, job: Job, prepared: PreparedSet, state: RunState, split: Split) -> None:
+    def __init__(
+        self,
+        job: Job,
+        prepared: PreparedSet,
+        state: RunState,
+        split: Split,
+        sets: Sequence[TeachingSet] = (),
+    ) -> None:
         self.state = state
-        self._job, self._prepared = job, prepared
-        self._fit = job.recipe.fit
-        self._device = _device(job.device)
-        torch.manual_seed(job.seed)
-        self._net = GenreNet(job.recipe.net, n_mels=prepared.front_end.n_mels, n_labels=len(state.labels)).to(
-            self._device
-        )
-        self._optimiser = torch.optim.SGD(
-            _parameter_groups(self._net, self._fit.weight_decay),
-            lr=self._fit.rate,
-            momentum=self._fit.momentum,
-            nesterov=True,
-        )
-        self._batches = Batches(prepared, split.train, job.recipe, state.labels)
-        self._augment = Augment(job.recipe.augment, prepared.front_end)
+        self._job, self._prepared, self._fit = job, prepared, job.recipe.fit
+        if bool(sets) != (job.recipe.distil is not None):
+            raise RecipeError(
+                f"recipe '{job.recipe.name}' {'has no' if sets else 'has a'} [distil] table",
+                remedy="give --teach SET with a recipe that has one, and only with such a recipe",
+            )
+        self._batches: ClipBatches | TaughtBatches
+        taught = None
+        if job.recipe.distil:
+            groups = set(state.train_groups)
+            group_of = {clip.id: clip.group for clip in prepared.clips}
+            self._batches = TaughtBatches(sets, group_of, groups, job.recipe, job.recipe.distil, state.labels)
+            taught = (self._batches.n_embedding, self._batches.n_tags)
+            state.taught_by = self._batches.used
+        else:
+            self._batches = ClipBatches(prepared, split.train, job.recipe, state.labels)
+        self._learner = Learner(job.recipe, state.seed, len(state.labels), taught, pick_device(job.device))
+        self._best: dict[str, Tensor] = {}
         # Dev part where there is one; else the test fold, which is only watched: nothing is chosen by it.
         self._watched = [prepared.clips[i] for i in (split.dev or split.test)]
+
+    def begin(self) -> None:
+        """Take over what the job says to begin with."""
+        if self._job.filters:
+            self._learner.take_filters(self._job.filters)
+        if self._job.begin_from:
+            self._begin_from(self._job.begin_from)
+        elif self._job.recipe.net.frozen_filters and not self._job.filters:
+            raise RunError(
+                f"recipe '{self._job.recipe.name}' never changes its filters, and begins with none",
+                remedy="give --filters TEACHER.onnx, or --begin-from RUN",
+            )
+
+    def _begin_from(self, run: Path) -> None:
+        """Take over the weights of another run, and answer for the groups that taught it."""
+        other, tensors = checkpoint.load(run)
+        held_out = {*self.state.held_out, *self.state.dev}
+        taught = set(other.train_groups)
+        for clip in self._prepared.clips:
+            if clip.id in held_out and clip.group in taught and not self.state.leaky:
+                raise SplitError(
+                    f"group '{clip.group}' is held out here and taught {run}",
+                    remedy="begin from a run that was taught by unlabelled music alone, or by the same split",
+                )
+        self._learner.begin_from(tensors)
+        self.state.begun_from = run.name
+        self.state.train_groups = sorted(taught | set(self.state.train_groups))
 
     def restore(self) -> None:
         """Go on where the run's folder stands."""
         state, tensors = checkpoint.load(self._job.out)
-        fields = ("seed", "labels", "fold", "folds", "split_seed", "train_groups", "held_out", "dev")
+        fields = ("seed", "labels", "fold", "folds", "split_seed", "split", "held_out", "dev", "taught_by")
         different = [field for field in fields if getattr(state, field) != getattr(self.state, field)]
+        if not set(self.state.train_groups) <= set(state.train_groups):
+            different.append("train_groups")
         if not state.recipe.trains_as(self.state.recipe):
             different.insert(0, "recipe")
         if different:
@@ -125,117 +194,88 @@ class Trainer:
                 remedy="give the options of that run, or another --out",
             )
         self.state = msgspec.structs.replace(state, recipe=self.state.recipe)
-        self._net.load_state_dict(part_of(tensors, "net."))
-        for name, parameter in self._net.named_parameters():
-            momentum = torch.empty_like(parameter.detach()).copy_(tensors[f"momentum.{name}"])
-            self._optimiser.state[parameter]["momentum_buffer"] = momentum
+        self._learner.restore(tensors)
+        self._best = part_of(tensors, "best.")
 
     def run(self, last: int) -> None:
         """Train up to step `last`."""
         losses: list[float] = []
         hits: list[float] = []
         columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
-        with Progress(*columns, console=console, transient=True) as progress:
+        with Progress(*columns, console=console, transient=True) as progress, self._board() as write:
             task = progress.add_task(self._job.out.name, total=self._fit.steps, completed=self.state.step)
-            while self.state.step < last:
-                loss, accuracy = self._step()
+            while self.state.step < last and not self.state.done:
+                loss, accuracy = self._learner.step(
+                    self.state.step, self._batches.draw(self.state.seed, self.state.step)
+                )
                 losses.append(loss)
                 hits.append(accuracy)
                 self.state.step += 1
                 step = self.state.step
                 if step % self._fit.check_every == 0 or step == last:
                     point = self._check(float(np.mean(losses)), float(np.mean(hits)))
+                    write(point)
                     losses.clear()
                     hits.clear()
                     progress.update(task, description=f"{self._job.out.name} loss {point.loss:.3f}")
                 progress.advance(task)
 
-    def _step(self) -> tuple[float, float]:
-        """Take one step; give its loss and the accuracy on its windows as mixed."""
-        step, fit = self.state.step, self._fit
-        for group in self._optimiser.param_groups:
-            group["lr"] = self._rate(step)
-        frames, targets = self._batches.draw(self.state.seed, step)
-        seeds = np.random.SeedSequence((self.state.seed, step)).generate_state(2)
-        random = torch.Generator().manual_seed(int(seeds[0]))
-        torch.manual_seed(int(seeds[1]))  # of dropout
-        x = self._augment(torch.from_numpy(frames).to(self._device), random)
-        labels = len(self.state.labels)
-        y = functional.one_hot(torch.from_numpy(targets), labels).float().to(self._device)
-        y = y * (1.0 - fit.label_smoothing) + fit.label_smoothing / labels
-        x, y = mixup(x, y, fit.mixup, random)
-        self._net.train()
-        self._optimiser.zero_grad(set_to_none=True)
-        with _precision(fit.precision, self._device):
-            logits = self._net(x).float()
-        loss = functional.cross_entropy(logits, y)
-        loss.backward()
-        self._optimiser.step()
-        if not math.isfinite(loss.item()):
-            raise RunError(f"the loss is not finite at step {step}", remedy="lower fit.rate in the recipe")
-        return loss.item(), (logits.argmax(dim=1) == y.argmax(dim=1)).float().mean().item()
-
-    def _rate(self, step: int) -> float:
-        rise = min(1.0, (step + 1) / max(1, self._fit.warmup))
-        return self._fit.rate * rise * 0.5 * (1.0 + math.cos(math.pi * step / self._fit.steps))
-
     def _check(self, loss: float, accuracy: float) -> Point:
-        """Add a point to the curves and write the checkpoint."""
+        """Add a point to the curves, look whether it is the best, and write the checkpoint."""
         state = self.state
         held_out_nll = held_out_accuracy = None
         if self._watched:
-            logits, targets, _ = clip_logits(self._net, self._prepared, self._watched, state.labels)
+            net = self._learner.evaluated()
+            logits, targets, _ = clip_logits(net, self._prepared, self._watched, state.labels)
             held_out_nll = nll(logits, targets, 1.0)
             held_out_accuracy = float((logits.argmax(axis=1) == targets).mean())
-            if state.dev and state.done:
-                state.temperature = fit_temperature(logits, targets)
         point = Point(
             step=state.step,
-            rate=self._rate(state.step),
+            rate=self._learner.rate(state.step),
             loss=loss,
             accuracy=accuracy,
             held_out_nll=held_out_nll,
             held_out_accuracy=held_out_accuracy,
         )
         state.curves.append(point)
-        tensors: dict[str, Tensor] = {f"net.{key}": value for key, value in self._net.state_dict().items()}
-        for name, parameter in self._net.named_parameters():
-            tensors[f"momentum.{name}"] = self._optimiser.state[parameter]["momentum_buffer"]
+        if self._fit.patience and held_out_nll is not None:
+            self._keep_best(held_out_nll, net)
+        if state.dev and state.done:
+            if self._best:
+                net.load_state_dict(self._best)
+                logits, targets, _ = clip_logits(net, self._prepared, self._watched, state.labels)
+            state.temperature = fit_temperature(logits, targets)
+        tensors = self._learner.tensors() | {f"best.{key}": value for key, value in self._best.items()}
         checkpoint.save(self._job.out, state, tensors)
         return point
 
+    def _keep_best(self, held_out_nll: float, net: GenreNet) -> None:
+        """Keep the weights of the least NLL of the dev part; stop once it has long not become less."""
+        state = self.state
+        before = [p.held_out_nll for p in state.curves[:-1] if p.held_out_nll is not None]
+        if held_out_nll < min(before, default=np.inf):
+            state.best_step = state.step
+            self._best = {key: value.detach().clone() for key, value in net.state_dict().items()}
+        state.stopped = sum(p.step > state.best_step for p in state.curves) >= self._fit.patience
+
+    def _board(self) -> AbstractContextManager[Callable[[Point], None]]:
+        """Give what writes points to TensorBoard; nothing where that isn't asked for."""
+        if not self._job.tensorboard:
+            return nullcontext(lambda point: None)
+        from training.board import board
+
+        return board(self._job.out, self.state.step)
+
 
 def load_net(folder: Path) -> tuple[RunState, GenreNet]:
-    """Give a run's state and its network, ready to be asked."""
+    """Give a run's state and the network that stands for it, ready to be asked.
+
+    That is the best one by the dev part's NLL, else the running mean of weights, else the last.
+    """
     state, tensors = checkpoint.load(folder)
-    net = GenreNet(state.recipe.net, n_mels=state.recipe.front_end.n_mels, n_labels=len(state.labels))
-    net.load_state_dict(part_of(tensors, "net."))
+    net = GenreNet(state.recipe.net, n_labels=len(state.labels))
+    weights: dict[str, Any] = next(
+        found for prefix in ("best.", "ema.", "net.") if (found := part_of(tensors, prefix))
+    )
+    net.load_state_dict(weights)
     return state, net.eval()
-
-
-def _parameter_groups(net: GenreNet, weight_decay: float) -> list[dict[str, object]]:
-    """L2 pulls at kernels; a batch norm's scale or a bias that it pulled at would only be in its way."""
-    kernels = [p for p in net.parameters() if p.ndim > 1]
-    others = [p for p in net.parameters() if p.ndim <= 1]
-    return [{"params": kernels, "weight_decay": weight_decay}, {"params": others, "weight_decay": 0.0}]
-
-
-def _device(wanted: str) -> torch.device:
-    if wanted == "cuda" and not torch.cuda.is_available():
-        raise RunError(
-            "CUDA was asked for and torch finds none", remedy="give --device cpu, or install torch for CUDA"
-        )
-    return torch.device("cuda" if wanted != "cpu" and torch.cuda.is_available() else "cpu")
-
-
-def _precision(wanted: str, device: torch.device) -> AbstractContextManager[object]:
-    """Give the context of the layers' arithmetic: bfloat16 only where the hardware multiplies in it."""
-    if wanted != "bf16":
-        return nullcontext()
-    able = torch.cuda.is_bf16_supported() if device.type == "cuda" else _cpu_multiplies_in_bf16()
-    return torch.autocast(device.type, torch.bfloat16, enabled=able)
-
-
-def _cpu_multiplies_in_bf16() -> bool:
-    """Ask torch, whose name for this is not public; elsewhere it is only slower to do without."""
-    return bool(getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)())

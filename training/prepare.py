@@ -20,80 +20,68 @@ from rich.progress import Progress
 from streamer.contract import FrontEnd
 from streamer.errors import GenrecastError, SourceNotFoundError
 from training.audio import clip_frames
-from training.datasets import Clip
+from training.datasets import Clip, LeftOut, Reader
+from training.duplicates import find_duplicates, merge_groups
 from training.errors import DataError
-from training.store import Entry, Index, clip_file, replace, write_clip
-
-
-class Failure(msgspec.Struct, frozen=True, kw_only=True):
-    """A clip that was left out: `reason` is an error's stable code, `detail` its sentence."""
-
-    id: str
-    label: str
-    reason: str
-    detail: str
-
-
-class Report(msgspec.Struct, frozen=True, kw_only=True):
-    """What `report.json` holds: how many clips were listed, usable, and new in this run, and why not."""
-
-    listed: int
-    usable: int
-    decoded_now: int
-    seconds: float
-    by_label: dict[str, int]
-    by_reason: dict[str, int]
-    failures: list[Failure]
+from training.prepare_report import Report
+from training.store import Entry, Index, clip_file, read_frames, replace, write_clip
 
 
 def prepare(
-    clips: Iterable[Clip], out: Path, front_end: FrontEnd, *, jobs: int | None = None, console: Console
+    reader: Reader, out: Path, front_end: FrontEnd, *, jobs: int | None = None, console: Console
 ) -> Report:
-    """Prepare all clips into `out`; write `index.json` and `report.json` there.
+    """Prepare a data set into `out`; write `index.json` and `report.json` there.
 
     Args:
-        clips: what to decode.
+        reader: gives what to decode.
         out: a folder; made where it is missing.
         front_end: how samples become frames.
         jobs: processes; all cores where None.
         console: where the progress bar goes.
 
     Raises:
-        DataError: no clip at all can be used, or the folder can't be written.
+        DataError: the set can't be read, no clip at all can be used, or the folder can't be written.
     """
-    listed = list(clips)
+    listed = list(reader.clips())
     try:
         (out / "clips").mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise DataError(
             f"{out}: {error.strerror}", remedy="give --out a folder that can be written"
         ) from error
+    left_out = [item for item in listed if isinstance(item, LeftOut)]
+    clips = [item for item in listed if isinstance(item, Clip)]
     entries: dict[str, Entry] = {}
-    failures: list[Failure] = []
     decoded = 0
     with Progress(console=console, transient=True) as progress:
-        task = progress.add_task("decoding", total=len(listed))
-        for result, new in _prepare_all(listed, out, front_end, jobs or os.cpu_count() or 1):
+        task = progress.add_task("decoding", total=len(clips))
+        for result, new in _prepare_all(clips, out, front_end, jobs or os.cpu_count() or 1):
             decoded += new
             if isinstance(result, Entry):
                 entries[result.id] = result
             else:
-                failures.append(result)
+                left_out.append(result)
             progress.advance(task)
-    usable = [entries[clip.id] for clip in listed if clip.id in entries]
+    usable = [entries[clip.id] for clip in clips if clip.id in entries]
+    with console.status("looking for duplicates"):
+        pairs = find_duplicates(usable, lambda entry: read_frames(out, entry), front_end.frame_s)
+    usable, merged = merge_groups(usable, pairs)
+    _write(out / "index.json", Index(front_end=front_end, clips=usable))
     report = Report(
         listed=len(listed),
         usable=len(usable),
         decoded_now=decoded,
         seconds=round(sum(entry.frames for entry in usable) * front_end.frame_s, 1),
-        by_label=dict(sorted(Counter(entry.label for entry in usable).items())),
-        by_reason=dict(sorted(Counter(failure.reason for failure in failures).items())),
-        failures=sorted(failures, key=lambda failure: failure.id),
+        groups=len({entry.group for entry in usable}),
+        by_label=_counts(entry.label for entry in usable),
+        by_split=_counts(entry.split for entry in usable),
+        by_reason=_counts(item.reason for item in left_out),
+        notes=reader.notes,
+        merged=merged,
+        duplicates=pairs,
+        left_out=sorted(left_out, key=lambda item: item.id),
     )
-    index = Index(front_end=front_end, clips=usable)
-    for name, content in (("index.json", index), ("report.json", report)):
-        text = msgspec.json.format(msgspec.json.encode(content), indent=1)
-        replace(out / name, lambda file, text=text: file.write(text))
+    _write(out / "report.json", report)
     if not usable:
         raise DataError(
             f"none of the {len(listed)} clips can be used", remedy=f"see the reasons in {out / 'report.json'}"
@@ -101,9 +89,18 @@ def prepare(
     return report
 
 
+def _write(path: Path, content: msgspec.Struct) -> None:
+    text = msgspec.json.format(msgspec.json.encode(content), indent=1)
+    replace(path, lambda file: file.write(text))
+
+
+def _counts(names: Iterable[str]) -> dict[str, int]:
+    return dict(sorted(Counter(names).items()))
+
+
 def _prepare_all(
     clips: list[Clip], out: Path, front_end: FrontEnd, jobs: int
-) -> Iterator[tuple[Entry | Failure, bool]]:
+) -> Iterator[tuple[Entry | LeftOut, bool]]:
     """Decode all clips in processes; one that kills its process is found and reported, the others go on."""
     left = {clip.id: clip for clip in clips}
     pool = _pool(jobs)
@@ -120,7 +117,7 @@ def _prepare_all(
                 yield pool.submit(_prepare_one, clip, out, front_end).result()
             except BrokenProcessPool:
                 detail = f"{clip.path.name}: the decoder died of it"
-                yield Failure(id=clip.id, label=clip.label, reason="decoder-died", detail=detail), False
+                yield LeftOut(id=clip.id, label=clip.label, reason="decoder-died", detail=detail), False
             finally:
                 pool.shutdown()
     finally:
@@ -134,7 +131,7 @@ def _pool(jobs: int) -> ProcessPoolExecutor:
     return ProcessPoolExecutor(jobs, mp_context=context, initializer=signal.signal, initargs=ignore)
 
 
-def _prepare_one(clip: Clip, out: Path, front_end: FrontEnd) -> tuple[Entry | Failure, bool]:
+def _prepare_one(clip: Clip, out: Path, front_end: FrontEnd) -> tuple[Entry | LeftOut, bool]:
     """Decode one clip unless that is done; also say whether it was new. Runs in a process of its own."""
     new = False
     try:
@@ -149,10 +146,16 @@ def _prepare_one(clip: Clip, out: Path, front_end: FrontEnd) -> tuple[Entry | Fa
             write_clip(out / name, frames, powers)
             count, new = len(frames), True
     except GenrecastError as error:
-        return Failure(id=clip.id, label=clip.label, reason=error.code, detail=error.message), new
+        return LeftOut(id=clip.id, label=clip.label, reason=error.code, detail=error.message), new
     except OSError as error:
-        return Failure(id=clip.id, label=clip.label, reason="unreadable", detail=str(error)), new
+        return LeftOut(id=clip.id, label=clip.label, reason="unreadable", detail=str(error)), new
     entry = Entry(
-        id=clip.id, label=clip.label, group=clip.group, licence=clip.licence, file=name, frames=count
+        id=clip.id,
+        label=clip.label,
+        group=clip.group,
+        licence=clip.licence,
+        file=name,
+        frames=count,
+        split=clip.split,
     )
     return entry, new

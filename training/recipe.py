@@ -12,16 +12,24 @@ RECIPES = Path(__file__).with_name("recipes")
 
 
 class NetRecipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The network's widths; see `training.net`.
+    """The network's sizes; see `training.net`.
 
     Attributes:
-        channels: of the three two-dimensional layers.
-        features: of the one-dimensional layers, and so of the pooled vector's half.
-        dropout: share of the pooled features that are dropped in training.
+        filters: of the first layer, as (how many, frames, bands).
+        stride: frames from one step of the network to the next.
+        band_stride: bands from one place where a filter is tried to the next.
+        frozen_filters: leave them as they begin: a teacher's, given by `fit --filters`.
+        channels: of the layers over time.
+        hidden: of the layer behind the pooling.
+        dropout: share of the hidden features that are dropped in training.
     """
 
-    channels: tuple[int, int, int] = (32, 40, 56)
-    features: int = 128
+    filters: tuple[tuple[int, int, int], ...]
+    stride: int
+    band_stride: int = 1
+    channels: tuple[int, ...]
+    hidden: int
+    frozen_filters: bool = False
     dropout: float = 0.3
 
 
@@ -41,6 +49,8 @@ class FitRecipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         balance: 1 draws all labels alike, 0 draws them by their number of clips.
         dev_share: share of the training groups held back for temperature and curves; 0: none.
         check_every: steps from one checkpoint and one point of the curves to the next.
+        ema: decay a step of the mean of weights that is evaluated and exported; 0: the last weights.
+        patience: checks without a better NLL of the dev part after which training stops; 0: never.
         precision: `bf16` computes the layers in bfloat16 where the processor gains by it.
     """
 
@@ -56,6 +66,8 @@ class FitRecipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     balance: float = 1.0
     dev_share: float = 0.0
     check_every: int = 100
+    ema: float = 0.0
+    patience: int = 0
     precision: Literal["float32", "bf16"] = "float32"
 
 
@@ -87,6 +99,25 @@ class AugmentRecipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     mask_bands: int = 0
 
 
+class DistilRecipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is learnt from a teacher's soft labels (`fit --teach`), beside the labels.
+
+    Attributes:
+        labelled: share of a batch that is drawn from labelled views; the rest has no labels.
+        embedding: weight of the squared error of the teacher's standardised embedding.
+        tags: weight of the cross-entropy of the teacher's tags.
+        genres: how much counts what a linear head on the teacher's embedding says (`training.assistant`):
+            its share in the targets of labelled windows, and the weight of unlabelled ones; 0: no such head.
+        jitter: frames by which a window may lie beside the teacher's.
+    """
+
+    labelled: float = 0.5
+    embedding: float = 1.0
+    tags: float = 1.0
+    genres: float = 0.0
+    jitter: int = 3
+
+
 class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A whole recipe.
 
@@ -97,6 +128,7 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         training_data: one sentence for the model file.
         licence: of the model.
         front_end, net, fit, augment, decision: see there.
+        distil: see there; None learns from labels alone.
     """
 
     name: str
@@ -109,6 +141,7 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     fit: FitRecipe
     augment: AugmentRecipe
     decision: Decision
+    distil: DistilRecipe | None = None
 
     def trains_as(self, other: "Recipe") -> bool:
         """Say whether both make the same weights: what is only written beside them may differ."""
@@ -154,6 +187,13 @@ def _refuse_unknown(text: bytes) -> None:
             )
 
 
+def _steps(recipe: Recipe) -> int:
+    """Give the steps that are left of a window behind all layers over time."""
+    longest = max((frames for _, frames, _ in recipe.net.filters), default=1)
+    found = (recipe.front_end.n_frames - longest) // max(1, recipe.net.stride) + 1
+    return found - 2 * len(recipe.net.channels)
+
+
 def _check(recipe: Recipe, name: str) -> None:
     """Check what types alone can't say."""
     fit, front = recipe.fit, recipe.front_end
@@ -168,13 +208,26 @@ def _check(recipe: Recipe, name: str) -> None:
         "fit.balance": 0 <= fit.balance <= 1,
         "fit.dev_share": 0 <= fit.dev_share <= 0.5,
         "fit.check_every": fit.check_every >= 1,
+        "fit.ema": 0 <= fit.ema < 1,
+        "fit.patience": fit.patience >= 0 and (fit.patience == 0 or fit.dev_share > 0),
         "net.dropout": 0 <= recipe.net.dropout < 1,
         "augment.tempo": 0 <= recipe.augment.tempo < 0.5,
         "front_end.f_max": front.f_min < front.f_max <= front.sample_rate / 2,
-        "front_end.n_mels": front.n_mels >= 31,  # below these two nothing is left after the network's layers
-        "front_end.n_frames": front.n_frames >= 48,
+        "net.filters": bool(recipe.net.filters)
+        and all(count >= 1 and 1 <= bands <= front.n_mels for count, _, bands in recipe.net.filters),
+        "net.stride": recipe.net.stride >= 1,
+        "net.band_stride": recipe.net.band_stride >= 1,
+        "net.channels": bool(recipe.net.channels) and min(recipe.net.channels) >= 1,
+        "net.hidden": recipe.net.hidden >= 1,
+        "front_end.n_frames": _steps(recipe) >= 1,
         "front_end.hop_length": 1 <= front.hop_length <= front.n_fft,
     }
+    if recipe.distil:
+        rules["distil.labelled"] = 0 <= recipe.distil.labelled <= 1
+        rules["distil.embedding"] = recipe.distil.embedding >= 0
+        rules["distil.tags"] = recipe.distil.tags >= 0
+        rules["distil.genres"] = 0 <= recipe.distil.genres <= (1 if recipe.distil.labelled else 0)
+        rules["distil.jitter"] = recipe.distil.jitter >= 0
     for key, holds in rules.items():
         if not holds:
             raise RecipeError(

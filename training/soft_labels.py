@@ -58,7 +58,7 @@ def read_soft_labels(path: Path) -> SoftLabels:
     )
     n = len(labels.clip)
     rules = {
-        "clip": n > 0 and 0 <= labels.clip.min() and labels.clip.max() < len(labels.paths),
+        "clip": n > 0 and labels.clip.min() >= 0 and labels.clip.max() < len(labels.paths),
         "start_s": labels.start_s.shape == (n,),
         "embedding": labels.embedding.ndim == 2 and len(labels.embedding) == n,
         "tags": labels.tags.shape == (n, len(labels.tag_names)),

@@ -23,7 +23,13 @@ from training.errors import DataError
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
-    """One prepared clip: see `Clip`; `file` is relative to the set's folder, `frames` counts them."""
+    """One prepared clip: see `Clip`.
+
+    Attributes:
+        file: relative to the set's folder.
+        frames: how many there are.
+        also: group of another clip that was mixed in; a split holds it out with that group.
+    """
 
     id: str
     label: str
@@ -31,6 +37,8 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     licence: str
     file: str
     frames: int
+    split: str = ""
+    also: str = ""
 
 
 class Index(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,11 +77,11 @@ class PreparedSet:
 
     def frames(self, clip: Entry) -> Frames:
         """Give the (k, n_mels) float32 frames of a clip."""
-        return self._array(clip, "frames").astype(np.float32)
+        return read_frames(self.folder, clip)
 
     def powers(self, clip: Entry) -> NDArray[np.float32]:
         """Give the (k,) mean squares of each frame's new part."""
-        return self._array(clip, "powers")
+        return _read(self.folder, clip, "powers")
 
     def windows(self, clip: Entry, hop: int) -> Frames:
         """Give the (n, n_frames, n_mels) windows that the streamer would judge, n >= 1.
@@ -85,15 +93,25 @@ class PreparedSet:
         windows = [*stream.push(frames, powers, 0), *stream.flush(0)]
         return np.stack([window.frames for window in windows])
 
-    def _array(self, clip: Entry, name: str) -> NDArray[np.float32]:
-        try:
-            with np.load(self.folder / clip.file, allow_pickle=False) as arrays:
-                return arrays[name]
-        except (OSError, ValueError, KeyError) as error:
-            raise DataError(
-                f"{self.folder / clip.file}: can't be read: {error}",
-                remedy="run 'prepare' again; it fills the hole",
-            ) from error
+
+def read_frames(folder: Path, clip: Entry) -> Frames:
+    """Give the (k, n_mels) float32 frames of a clip.
+
+    Raises:
+        DataError: its file is gone or damaged.
+    """
+    return _read(folder, clip, "frames").astype(np.float32)
+
+
+def _read(folder: Path, clip: Entry, name: str) -> NDArray[np.float32]:
+    try:
+        with np.load(folder / clip.file, allow_pickle=False) as arrays:
+            return arrays[name]
+    except (OSError, ValueError, KeyError) as error:
+        raise DataError(
+            f"{folder / clip.file}: can't be read: {error}",
+            remedy="run 'prepare' again; it fills the hole",
+        ) from error
 
 
 def clip_file(clip: Clip, front_end: FrontEnd) -> str:

@@ -20,7 +20,7 @@ from streamer.contract import Decision
 from training.compare import compare
 from training.errors import RunError
 from training.heard import Heard, hear, open_run
-from training.plots import plot_tradeoff
+from training.plots import tradeoff_plot
 from training.predict import fit_temperature, softmax
 from training.programmes import lay_out
 from training.replay import Told, replay, say_many
@@ -96,7 +96,8 @@ def tune(
     out.parent.mkdir(parents=True, exist_ok=True)
     text = msgspec.json.format(msgspec.json.encode(result), indent=1)
     write(out, lambda file: file.write(text))
-    plot_tradeoff(comparison, result["figures"]["without_titles"], out.with_name("tradeoff.png"))
+    figure = tradeoff_plot(comparison, result["figures"]["without_titles"])
+    figure.savefig(out.with_name("tradeoff.png"), dpi=110)
     tell(result, out)
     return result
 

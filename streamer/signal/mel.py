@@ -25,6 +25,7 @@ class MelStream:
         self._offset = np.float32(front_end.log_offset)
         self._window = hann(front_end.n_fft)
         self._bank = MelBank(front_end)
+        self._level = RunningLevel(front_end) if front_end.normalisation == "level" else None
         self._rest = np.empty(0, np.float32)
 
     @property
@@ -51,11 +52,42 @@ class MelStream:
         powers = np.square(newest).mean(axis=1)
         spectrum = np.fft.rfft(framed * self._window)
         power = np.square(spectrum.real) + np.square(spectrum.imag)
-        return np.log(self._bank.apply(power) + self._offset), powers
+        frames = np.log(self._bank.apply(power) + self._offset)
+        if self._level:
+            frames -= np.log(self._level.push(powers))[:, None]
+        return frames, powers
 
     def reset(self) -> None:
-        """Forget the samples of incomplete frames: what comes next does not follow them."""
+        """Forget the samples of incomplete frames: what comes next does not follow them. The level stays."""
         self._rest = np.empty(0, np.float32)
+
+
+QUIETEST = 1e-9  # -90 dB of full scale, the rounding noise of 16 bits: below it nothing is made louder
+
+
+class RunningLevel:
+    """Mean square of the samples so far, in which one counts half after `level_half_life_s`.
+
+    It is computed frame by frame in float64, so it is the same whatever the block sizes.
+
+    Args:
+        front_end: with normalisation `level`.
+    """
+
+    def __init__(self, front_end: FrontEnd) -> None:
+        self._keep = 0.5 ** (front_end.frame_s / front_end.level_half_life_s)
+        self._sum = self._weight = 0.0
+
+    def push(self, powers: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Take the (k,) mean squares of the frames' new parts; give the (k,) levels, at least `QUIETEST`."""
+        keep, total, weight = self._keep, self._sum, self._weight
+        levels = np.empty(len(powers), np.float32)
+        for i, power in enumerate(powers.tolist()):
+            total = keep * total + (1.0 - keep) * power
+            weight = keep * weight + (1.0 - keep)
+            levels[i] = total / weight
+        self._sum, self._weight = total, weight
+        return np.maximum(levels, np.float32(QUIETEST))
 
 
 class MelBank:

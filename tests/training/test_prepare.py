@@ -13,7 +13,7 @@ import pytest
 
 from streamer.contract import FrontEnd
 from tests.training.fixtures import LABELS, ROOT, command, prepare, sound, write_manifest, write_wav
-from training.datasets import READERS, Clip
+from training.datasets import READERS, Clip, LeftOut
 from training.errors import DataError
 from training.prepare import _prepare_one
 from training.recipe import read_recipe
@@ -35,7 +35,7 @@ def test_every_clip_is_prepared_or_reported_with_its_reason(prepared: Path) -> N
     assert report["listed"] == 51
     assert report["usable"] == 48
     assert report["by_label"] == dict.fromkeys(LABELS, 12)
-    reasons = {failure["id"]: failure["reason"] for failure in report["failures"]}
+    reasons = {item["id"]: item["reason"] for item in report["left_out"]}
     assert reasons["audio/short.wav"] == "too-short"
     assert reasons["audio/missing.wav"] == "source-not-found"
     assert reasons["audio/broken.wav"] in {"not-audio", "broken-audio", "empty"}
@@ -154,7 +154,7 @@ def test_clip_that_kills_its_process_is_reported(
 
     results = list(room._prepare_all(clips, tmp_path, read_recipe("smoke").front_end, 2))
 
-    failures = {result.id: result.reason for result, _ in results if isinstance(result, room.Failure)}
+    failures = {result.id: result.reason for result, _ in results if isinstance(result, LeftOut)}
     assert failures == {clips[0].id: "decoder-died", clips[1].id: "decoder-died"}
     assert len(results) == 4
 

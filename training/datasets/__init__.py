@@ -3,10 +3,18 @@
 To add a set, add a file with a `Reader` and name it in `READERS`.
 """
 
-from training.datasets.base import Clip, Reader
+from training.datasets.base import Clip, LeftOut, Reader
+from training.datasets.fma import FmaReader
+from training.datasets.folders import FoldersReader
+from training.datasets.gtzan import GtzanReader
 from training.datasets.manifest import ManifestReader
 
-READERS: dict[str, type[Reader]] = {"manifest": ManifestReader}
+READERS: dict[str, type[Reader]] = {
+    "manifest": ManifestReader,
+    "folders": FoldersReader,
+    "fma": FmaReader,
+    "gtzan": GtzanReader,
+}
 """Option of `python -m training prepare` -> what reads it."""
 
-__all__ = ["READERS", "Clip", "Reader"]
+__all__ = ["READERS", "Clip", "LeftOut", "Reader"]

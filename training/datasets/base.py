@@ -16,6 +16,7 @@ class Clip(msgspec.Struct, frozen=True, kw_only=True):
         label: what it is, as the set says.
         group: artist, speaker or collection: a split never has a group on both sides.
         licence: as the set says, empty where it says nothing.
+        split: the part of the makers' official split: `training`, `validation`, `test`; empty: in none.
     """
 
     id: str
@@ -23,6 +24,16 @@ class Clip(msgspec.Struct, frozen=True, kw_only=True):
     label: str
     group: str
     licence: str = ""
+    split: str = ""
+
+
+class LeftOut(msgspec.Struct, frozen=True, kw_only=True):
+    """A clip that can't be used: `reason` is a stable code, `detail` a sentence; `label` may be empty."""
+
+    id: str
+    label: str
+    reason: str
+    detail: str
 
 
 class Reader(ABC):
@@ -30,14 +41,18 @@ class Reader(ABC):
 
     Args:
         where: the file or folder that the user named.
+
+    Attributes:
+        notes: sentences on the set as a whole that a user must know; complete once `clips` has ended.
     """
 
     def __init__(self, where: Path) -> None:
         self.where = where
+        self.notes: list[str] = []
 
     @abstractmethod
-    def clips(self) -> Iterator[Clip]:
-        """Give every clip that the set lists, whether or not its file is there.
+    def clips(self) -> Iterator[Clip | LeftOut]:
+        """Give every clip that the set lists, whether or not its file is there, or why it is left out.
 
         Raises:
             DataError: the set itself can't be read.
