@@ -2,6 +2,7 @@
 
 import argparse
 import shlex
+import signal
 import sys
 from collections import Counter
 from pathlib import Path
@@ -21,6 +22,7 @@ def main(arguments: list[str] | None = None) -> int:
     if options.command is None:
         parser.print_help()
         return 0
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that processes at work are ended with it
     return guarded(lambda: options.run(options), name=f"training {options.command}")
 
 

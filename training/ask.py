@@ -83,17 +83,17 @@ def open_run(run: Path, prepared: PreparedSet) -> tuple[RunState, GenreNet, list
             f"{prepared.folder} was prepared with another front end than {run}",
             remedy="prepare the set with the recipe's own front end",
         )
-    if not state.done:
-        raise RunError(
-            f"{run} stands at step {state.step} of {state.recipe.fit.steps}",
-            remedy="finish it with 'python -m training fit --resume'",
-        )
     wanted = set(state.held_out)
     clips = [clip for clip in prepared.clips if clip.id in wanted]
     if not clips:
         raise RunError(
             f"{run} held nothing out that is in {prepared.folder}",
             remedy="evaluate runs made with 'fit --fold K', on the set that they were made on",
+        )
+    if not state.done:
+        raise RunError(
+            f"{run} stands at step {state.step} of {state.recipe.fit.steps}",
+            remedy="finish it with 'python -m training fit --resume'",
         )
     _check_clips(clips, state, run)
     return state, net, clips
