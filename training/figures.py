@@ -38,7 +38,7 @@ def figures_of(answers: Sequence[Answers]) -> dict[str, Any]:
     return {
         "recipe": state.recipe.name,
         "commit": state.commit,
-        "seed": state.seed,
+        "seeds": sorted({answer.state.seed for answer in answers}),
         "split": state.split,
         "leaky": state.leaky,
         "split_seeds": seeds,

@@ -60,7 +60,7 @@ def facts_of(figures: dict[str, Any]) -> list[tuple[str, str]]:
     )
     return [
         ("recipe", figures["recipe"]),
-        ("seeds", f"training {figures['seed']}, splits {seeds}"),
+        ("seeds", f"training {', '.join(map(str, figures['seeds']))}; splits {seeds}"),
         ("split", f"{figures['split']}, {leak}"),
         (
             "asked",
