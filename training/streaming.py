@@ -175,7 +175,7 @@ def _times(values: list[float]) -> dict[str, float | None]:
         "p90": at(times, 90),
         "p50_where_it_comes": at(come, 50),
         "p90_where_it_comes": at(come, 90),
-        "never": float(1 - len(come) / max(len(times), 1)),
+        "never": 1.0 - len(come) / len(times) if len(times) else 0.0,
         "boundaries": len(times),
     }
 

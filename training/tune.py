@@ -280,25 +280,26 @@ def tell(result: dict[str, Any], out: Path) -> None:
         said, times = found["said"], found["time_to_correct_s"]
         print(name.replace("_", " ") + ":")
         print(f"  false flips {found['false_flips_per_minute']:.2f} a minute of music")
-        for kind, t in times.items():
-            print(
-                f"  time to correct, {kind}: p50 {t['p50']} s, p90 {t['p90']} s, never {t['never']:.2f}",
-                end="",
-            )
-            print(f" (where it comes {t['p50_where_it_comes']}, {t['p90_where_it_comes']})")
+        for kind, t in ((kind, t) for kind, t in times.items() if t["boundaries"]):
+            print(f"  time to correct, {kind} ({t['boundaries']}): p50 {_seconds(t['p50'])}, ", end="")
+            print(f"p90 {_seconds(t['p90'])}, never {t['never']:.2f} (where it comes ", end="")
+            print(f"{_seconds(t['p50_where_it_comes'])}, {_seconds(t['p90_where_it_comes'])})")
+        print(f"  coverage {found['coverage']:.2f}, precision {found['precision']:.2f}; ", end="")
+        print(f"coverage at 80% precision {found['coverage_at_80_percent_precision']:.2f}")
+        print(f"  ECE {found['ece_of_smoothed']:.3f}, of what is said {found['ece_of_what_is_said']:.3f}")
+        print(f"  given a genre: speech {said['speech']['a genre']:.3f}, noise ", end="")
+        print(f"{said['noise']['a genre']:.3f}, silence {said['silence']['a genre']:.3f}; ", end="")
+        print(f"music called speech or noise {said['music']['speech'] + said['music']['noise']:.3f}")
+    print("false flips a minute at equal delay:")
+    delays = result["comparison"]["at_equal_delay"]
+    print(" " * 30 + "".join(f"{delay + ' s':>8}" for delay in delays))
+    for name in result["comparison"]["points"]:
+        row = (found[name] for found in delays.values())
         print(
-            f"  coverage {found['coverage']:.2f}, precision {found['precision']:.2f}; at 80% precision ",
-            end="",
+            f"  {name:28}" + "".join(f"{'-' if flips is None else format(flips, '.2f'):>8}" for flips in row)
         )
-        print(
-            f"coverage {found['coverage_at_80_percent_precision']:.2f}; ECE {found['ece_of_smoothed']:.3f} ",
-            end="",
-        )
-        print(f"(of what is said {found['ece_of_what_is_said']:.3f})")
-        print(
-            f"  given a genre: speech {said['speech']['a genre']:.3f}, noise {said['noise']['a genre']:.3f}, "
-            f"silence {said['silence']['a genre']:.3f}; music called speech or noise "
-            f"{said['music']['speech'] + said['music']['noise']:.3f}"
-        )
-    print(f"false flips a minute at equal delay: {result['comparison']['at_equal_delay']}")
-    print(f"decision {msgspec.to_builtins(result['decision'])}; files {out} and tradeoff.png beside it")
+    print(f"decision {msgspec.to_builtins(result['decision'])}\n{out}, and tradeoff.png beside it")
+
+
+def _seconds(value: float | None) -> str:
+    return "never" if value is None else f"{value:.1f} s"
