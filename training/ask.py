@@ -65,7 +65,13 @@ class Judged:
 
 
 def ask(run: Path, prepared: PreparedSet, *, hop_s: float) -> Answers:
-    """Ask a run about the clips of the set that it held out.
+    """Ask a run about the clips of the set that it held out; raises what `open_run` does."""
+    state, net, clips = open_run(run, prepared)
+    return Answers(state, net, clips, *clip_logits(net, prepared, clips, state.labels, hop_s=hop_s))
+
+
+def open_run(run: Path, prepared: PreparedSet) -> tuple[RunState, GenreNet, list[Entry]]:
+    """Give a finished run, its network, and the clips of the set that it held out.
 
     Raises:
         RunError: the run can't be asked about anything there.
@@ -90,7 +96,7 @@ def ask(run: Path, prepared: PreparedSet, *, hop_s: float) -> Answers:
             remedy="finish it with 'python -m training fit --resume'",
         )
     _check_clips(clips, state, run)
-    return Answers(state, net, clips, *clip_logits(net, prepared, clips, state.labels, hop_s=hop_s))
+    return state, net, clips
 
 
 def _check_clips(clips: Sequence[Entry], state: RunState, run: Path) -> None:
@@ -105,15 +111,15 @@ def _check_clips(clips: Sequence[Entry], state: RunState, run: Path) -> None:
             raise RunError(f"{run} does not know label '{clip.label}'", remedy="evaluate on its own set")
 
 
-def check_together(answers: Sequence[Answers]) -> None:
+def check_together(states: Sequence[RunState]) -> None:
     """Refuse runs that are not the folds of one recipe.
 
     Raises:
         RunError: they are of different recipes, or a fold is there twice.
     """
-    first = answers[0].state
+    first = states[0]
     seen: set[tuple[int, int | None]] = set()
-    for state in (answer.state for answer in answers):
+    for state in states:
         same = (state.labels, state.split, state.folds) == (first.labels, first.split, first.folds)
         if not (same and state.recipe.trains_as(first.recipe)):
             raise RunError("the runs are of different recipes", remedy="evaluate one recipe at a time")

@@ -2,10 +2,11 @@
 
 A path leads from a window without any content to the window itself, and the gradients along it
 are summed, so that the shares of all cells add up to what the content changed in the logit.
-Without content is: every cell at the window's mean level. The first layer's kernels sum to
-zero, so that the network answers this as it answers silence, or white noise at any level.
+Without content is: every cell so far down that the network's compression makes nothing of it.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,12 +15,13 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 from torch import Tensor
 
-from training.net import GenreNet
+from training.net import COMPRESSION, GenreNet
 
 TOLERANCE = 0.01  # share of the logit's change that may stay unexplained
 FIRST_STEPS, MOST_STEPS = 64, 1024
 BATCH = 64
-PATCH = (5, 3)  # frames and bands: the steps of the first layer, below which a map is only rough
+PATCH = (5, 3)  # frames and bands: about the steps of the filters, below which a map is only rough
+NOTHING = -COMPRESSION - 5.0  # log(1 + exp(frames + COMPRESSION)) is below 0.007 here
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,18 +58,30 @@ def attribute(net: GenreNet, window: NDArray[np.float32], weights: NDArray[np.fl
         weights: (labels,): 1 for a label, and -1 for one that it is set against.
     """
     end = torch.from_numpy(window)
-    start = torch.full_like(end, float(window.mean()))
+    start = torch.full_like(end, NOTHING)
     of = torch.from_numpy(weights)
     with torch.no_grad():
         logits = net(torch.stack((start, end))).double() @ of.double()
     change = float(logits[1] - logits[0])
     steps = FIRST_STEPS
     while True:
-        cells = ((end - start) * _mean_gradient(net, start, end, of, steps)).double().numpy()
+        with _differentiable(net):
+            cells = ((end - start) * _mean_gradient(net, start, end, of, steps)).double().numpy()
         found = Attribution(cells, change, steps)
         if found.complete or steps >= MOST_STEPS:
             return found
         steps *= 2
+
+
+@contextmanager
+def _differentiable(net: GenreNet) -> Iterator[None]:
+    """Let gradients through filters that are frozen, which else keep none."""
+    filters = net.trunk.filters
+    frozen, filters.frozen = filters.frozen, False
+    try:
+        yield
+    finally:
+        filters.frozen = frozen
 
 
 def _mean_gradient(net: GenreNet, start: Tensor, end: Tensor, weights: Tensor, steps: int) -> Tensor:

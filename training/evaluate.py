@@ -102,7 +102,7 @@ def _all_figures(
     unseen: Sequence[Path],
 ) -> dict[str, Any]:
     answers = [ask(run, prepared, hop_s=question.hop_s) for run in honest]
-    check_together(answers)
+    check_together([answer.state for answer in answers])
     figures = figures_of(answers)
     figures |= {
         "evaluated_at_commit": checkpoint.commit(),
@@ -112,7 +112,7 @@ def _all_figures(
     figures["data"] = _data(prepared)
     if leaky:
         beside = [ask(run, prepared, hop_s=question.hop_s) for run in leaky]
-        check_together(beside)
+        check_together([answer.state for answer in beside])
         if not beside[0].state.recipe.trains_as(answers[0].state.recipe):
             raise RunError("the leaky runs are of another recipe", remedy="evaluate one recipe at a time")
         figures["leaky_figures"] = figures_of(beside)

@@ -5,7 +5,6 @@ They are computed once; whatever is to be tried with them (`training.tune`) is a
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -13,12 +12,10 @@ from numpy.typing import NDArray
 
 from streamer.flow import Window
 from training.checkpoint import RunState
-from training.errors import RunError, SplitError
-from training.fit import load_net
 from training.net import GenreNet
 from training.predict import Logits, softmax
 from training.programmes import SILENCE, Programme, windows
-from training.store import Entry, PreparedSet
+from training.store import PreparedSet
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,37 +97,3 @@ def _ask(net: GenreNet, batch: Sequence[Window]) -> Logits:
     frames = torch.from_numpy(np.stack([window.frames for window in batch])).to(device)
     with torch.inference_mode():
         return net(frames).cpu().numpy()
-
-
-def open_run(run: Path, prepared: PreparedSet) -> tuple[RunState, GenreNet, list[Entry]]:
-    """Give a finished run, its network, and the clips of the set that it held out.
-
-    Raises:
-        RunError: the run is of another front end, unfinished, or held nothing out that is in the set.
-        SplitError: a group of a held-out clip was among those that taught the run.
-    """
-    state, net = load_net(run)
-    if prepared.front_end != state.recipe.front_end:
-        raise RunError(
-            f"{prepared.folder} was prepared with another front end than {run}",
-            remedy="prepare the set with the recipe's own front end",
-        )
-    if not state.done:
-        raise RunError(
-            f"{run} stands at step {state.step} of {state.recipe.fit.steps}",
-            remedy="finish it with 'python -m training fit --resume'",
-        )
-    wanted, taught = set(state.held_out), set(state.train_groups)
-    clips = [clip for clip in prepared.clips if clip.id in wanted and clip.label in state.labels]
-    if not clips:
-        raise RunError(
-            f"{run} held nothing out that is in {prepared.folder}",
-            remedy="give runs made with 'fit --fold K', and the set that they were made on",
-        )
-    leaks = sorted({clip.group for clip in clips} & taught)
-    if leaks:
-        raise SplitError(
-            f"group '{leaks[0]}' of held-out clips taught {run}",
-            remedy="give the set that the run was made on; its groups must not have changed",
-        )
-    return state, net, clips

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from streamer.contract import Decision
 from streamer.decide.state import Labels
+from training.ask import even
 from training.heard import Heard
 from training.metrics import calibration_error
 from training.replay import SILENT, UNSURE, Told, contract_of, right_answers
@@ -174,7 +175,7 @@ def _times(values: list[float]) -> dict[str, float | None]:
         "p90": at(times, 90),
         "p50_where_it_comes": at(come, 50),
         "p90_where_it_comes": at(come, 90),
-        "never": float(1 - len(come) / max(len(times), 1)),
+        "never": 1.0 - len(come) / len(times) if len(times) else 0.0,
         "boundaries": len(times),
     }
 
@@ -218,11 +219,6 @@ def _confidence_figures(tolds: Sequence[Told]) -> dict[str, float]:
 def _genres(told: Told) -> NDArray[np.bool_]:
     state = told.heard.state
     return np.array([label not in state.recipe.not_music for label in state.labels])
-
-
-def even(targets: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Give (n,) weights with which each label counts the same."""
-    return 1.0 / np.bincount(targets)[targets]
 
 
 def _claim_error(

@@ -50,8 +50,8 @@ def test_accuracy_is_told_and_enough(model: Model) -> None:
 
 
 def test_overlap_can_be_shared(model: Model) -> None:
-    """A hop of 0.25 s is two whole steps of the network's stride of 5 frames."""
-    assert model.contract.front_end.frame_s * 5 * 2 == pytest.approx(0.25)
+    """A hop of 0.25 s is four whole steps of the network's stride of 4 frames."""
+    assert model.contract.front_end.frame_s * 4 * 4 == pytest.approx(0.25)
 
 
 def test_level_does_not_change_the_answer(model: Model) -> None:

@@ -9,7 +9,7 @@ import torch
 
 from streamer.errors import SourceNotFoundError
 from training.__main__ import main
-from training.attribution import attribute, strongest
+from training.attribution import NOTHING, attribute, strongest
 from training.errors import DataError, RunError
 from training.net import GenreNet
 from training.recipe import NetRecipe
@@ -33,7 +33,8 @@ def small_net() -> GenreNet:
     """A network that tells a low burst (label 0) from a high one, wherever it is in time."""
     torch.manual_seed(1)
     random = np.random.default_rng(1)
-    net = GenreNet(NetRecipe(channels=(4, 4, 8), features=8, dropout=0.0), n_mels=BANDS, n_labels=2).train()
+    recipe = NetRecipe(filters=((6, 4, 20), (4, 8, 1)), stride=4, channels=(8,), hidden=8, dropout=0.0)
+    net = GenreNet(recipe, n_labels=2).train()
     optimiser = torch.optim.Adam(net.parameters(), 0.02)
     for _ in range(40):
         labels = random.integers(0, 2, 16)
@@ -68,11 +69,24 @@ def test_attribution_adds_up_to_the_change_of_the_logit(small_net: GenreNet, see
 
     found = attribute(small_net, window, weights)
 
-    flat = torch.full((1, FRAMES, BANDS), float(window.mean()))
+    nothing = torch.full((1, FRAMES, BANDS), NOTHING)
     with torch.no_grad():
-        logits = small_net(torch.cat((flat, torch.from_numpy(window)[None]))).numpy() @ weights
+        logits = small_net(torch.cat((nothing, torch.from_numpy(window)[None]))).numpy() @ weights
     assert found.complete
     assert found.cells.sum() == pytest.approx(logits[1] - logits[0], abs=0.011 * max(1, abs(found.change)))
+
+
+def test_filters_that_are_frozen_are_explained_too(small_net: GenreNet) -> None:
+    window = burst(LOW, 40, np.random.default_rng(9))
+    label = np.array([1.0, 0.0], np.float32)
+    expected = attribute(small_net, window, label)
+
+    small_net.trunk.filters.frozen = True
+    found = attribute(small_net, window, label)
+
+    assert small_net.trunk.filters.frozen
+    assert np.array_equal(found.cells, expected.cells)
+    small_net.trunk.filters.frozen = False
 
 
 def test_strongest_region_of_a_known_map() -> None:

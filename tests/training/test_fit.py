@@ -101,7 +101,7 @@ def test_unknown_recipe_names_the_known_ones() -> None:
     with pytest.raises(RecipeError) as caught:
         read_recipe("bass")
 
-    assert "base, smoke" in caught.value.remedy
+    assert "base, plain, smoke" in caught.value.remedy
 
 
 def test_damaged_checkpoint_is_refused(tmp_path: Path) -> None:

@@ -40,8 +40,13 @@ def prepare(say: Say, kind: str, tree: Path, out: Path) -> tuple[str, dict[str, 
 
 
 def from_set_to_model(say: Say, data: Path, out: Path, recipe: Path) -> dict[str, Any]:
-    """Fit and evaluate on the official split, export and verify; give the figures."""
+    """Fit and evaluate on the official split, ask baselines, export and verify; give the figures."""
     run, model = out / "run", out / "model.onnx"
+    asked = say(
+        "training", "baseline", "--data", data, "--out", out, "--models", "majority,linear", "--folds", 2
+    )
+    assert "majority" in asked
+    assert "linear" in asked
     words = ("--recipe", recipe, "--data", data, "--split", "official")
     say("training", "fit", *words, "--out", run)
     say("training", "evaluate", run, *words, "--out", out)
