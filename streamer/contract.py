@@ -83,7 +83,8 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
         sharpness: power to which their mean is raised, so that they are calibrated.
         boundary_keeps: share of the weight of what was heard that stays over a new title or a silence.
         lead: how many times as likely as the genre that is said another must be to replace it.
-        titled_lead: the same deep in a title that the source names.
+        new_title_lead: the same in the first seconds of a title that the source names.
+        titled_lead: the same deep in such a title.
         kind_lead: the same from music to speech or noise and back, and between speech and noise.
         music_odds: how many times as likely as speech or noise music must be to lead.
         unsure_below: smoothed probability of a genre from which it is said; else the answer is `unsure`.
@@ -97,6 +98,7 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     sharpness: float = 1.5
     boundary_keeps: float = 0.1
     lead: float = 8.0
+    new_title_lead: float = 3.0
     titled_lead: float = 30.0
     kind_lead: float = 1.5
     music_odds: float = 1.5
@@ -263,6 +265,7 @@ def _check(contract: Contract, name: str) -> None:
         "sharpness": decision.sharpness > 0,
         "boundary_keeps": 0 <= decision.boundary_keeps <= 1,
         "lead": decision.lead >= 1,
+        "new_title_lead": decision.new_title_lead >= 1,
         "titled_lead": decision.titled_lead >= 1,
         "kind_lead": decision.kind_lead >= 1,
         "music_odds": decision.music_odds > 0,

@@ -27,6 +27,7 @@ DECISION = Decision(
     sharpness=1.0,
     boundary_keeps=0.0,
     lead=2.0,
+    new_title_lead=2.0,
     titled_lead=4.0,
     kind_lead=1.5,
     music_odds=1.0,

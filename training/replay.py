@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamer.contract import Accuracy, Contract, Decision, Probe
-from streamer.decide.decider import TITLE_SETTLES_S, Decider
+from streamer.decide.decider import Decider, which_lead
 from streamer.decide.smooth import Mean
+from streamer.decide.state import Lead
 from streamer.flow import Frames, Probabilities, Window
 from training.heard import Heard
 
@@ -189,8 +190,8 @@ class _Many:
         self._smoothed_s = position_s
         smoothed = self._mean.push(probabilities, new_s)
         weights = smoothed if self._chooser is None else self._chooser.push(probabilities, new_s)
-        deep = self._titled and position_s - self._new_title_s >= TITLE_SETTLES_S
-        self._said = self._choose(self._spread(weights), self._spread(smoothed), deep)
+        lead = which_lead(position_s - self._new_title_s if self._titled else None)
+        self._said = self._choose(self._spread(weights), self._spread(smoothed), lead)
         return self._said
 
     def _boundary(self) -> None:
@@ -202,7 +203,7 @@ class _Many:
         return np.broadcast_to(values, (len(self._rows), values.shape[-1]))
 
     def _choose(
-        self, weights: NDArray[np.floating], smoothed: NDArray[np.floating], deep: bool
+        self, weights: NDArray[np.floating], smoothed: NDArray[np.floating], which: Lead
     ) -> NDArray[np.int64]:
         leader = self._leader(weights)
         held = np.where(self._held == NOTHING, leader, self._held)
@@ -211,7 +212,7 @@ class _Many:
         ahead = np.where(same | ~self._music[leader], weights[self._rows, leader], music)
         behind = np.where(same | ~self._music[held], weights[self._rows, held], music)
         genres = self._music[leader] & self._music[held]
-        lead = np.where(genres, self._of["titled_lead" if deep else "lead"], self._of["kind_lead"])
+        lead = np.where(genres, self._of[which], self._of["kind_lead"])
         self._held = np.where((self._held == NOTHING) | (ahead / behind >= lead), leader, held)
         answer = self._codes[self._held]
         kept = np.where(answer == self._said, self._of["keep_above"], self._of["unsure_below"])

@@ -43,6 +43,7 @@ SEARCHED: dict[str, tuple[float, ...]] = {
 }
 ROUNDS = 3  # of looking around the best setting so far
 BOUNDARY_KEEPS = (0.0, 0.1, 0.3, 0.6)
+NEW_TITLE_LEADS = (1.5, 3.0, 8.0, 30.0)
 TITLED_LEADS = (1.0, 2.0, 4.0, 16.0)  # times `lead`
 WRONG_COSTS = 0.5  # of what a right genre gains: one is said where it is right one time in three or more
 
@@ -159,8 +160,9 @@ class Search:
         """Give the decision that is best on these folds."""
         decision = _with(self._fit_mean(folds), self._best_setting(folds))
         tries = [
-            changed(decision, boundary_keeps=keeps, titled_lead=times * decision.lead)
+            changed(decision, boundary_keeps=keeps, new_title_lead=new, titled_lead=times * decision.lead)
             for keeps in BOUNDARY_KEEPS
+            for new in NEW_TITLE_LEADS
             for times in TITLED_LEADS
         ]
         counts = [self._count(fold, tries, titles=True) for fold in folds]

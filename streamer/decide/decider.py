@@ -4,7 +4,7 @@ import math
 
 from streamer.contract import Contract
 from streamer.decide.smooth import Mean
-from streamer.decide.state import SILENCE, UNSURE, Answer, Labels, StateKeeper
+from streamer.decide.state import SILENCE, UNSURE, Answer, Labels, Lead, StateKeeper
 from streamer.decide.track import TrackKeeper
 from streamer.flow import Probabilities, TrackVerdict, Verdict, Window
 
@@ -87,8 +87,8 @@ class Decider:
         new_s = min(position_s - max(self._smoothed_s, boundary_s), self._window_s)
         self._smoothed_s = position_s
         smoothed = self._mean.push(probabilities, new_s)
-        deep = self._title is not None and position_s - self._new_title_s >= TITLE_SETTLES_S
-        return self._keeper.choose(smoothed, deep=deep), smoothed
+        title_s = None if self._title is None else position_s - self._new_title_s
+        return self._keeper.choose(smoothed, which_lead(title_s)), smoothed
 
     def title(self, text: str, position_s: float) -> TrackVerdict | None:
         """Take the title that plays from here; give the verdict of the track before it.
@@ -111,3 +111,13 @@ class Decider:
     def finish(self, position_s: float) -> TrackVerdict | None:
         """Give the verdict of the track that the end of the source cuts off."""
         return self._tracks.finish(position_s)
+
+
+def which_lead(title_s: float | None) -> Lead:
+    """Say which lead counts so many seconds into a title; None: without one.
+
+    A new title is evidence of a change, and that one goes on is evidence of none.
+    """
+    if title_s is None:
+        return "lead"
+    return "new_title_lead" if title_s < TITLE_SETTLES_S else "titled_lead"

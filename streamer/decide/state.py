@@ -1,6 +1,7 @@
 """Which state and genre to say: what leads, held against challengers that lead by little."""
 
 from dataclasses import dataclass
+from typing import Literal, TypeAlias
 
 import numpy as np
 
@@ -92,12 +93,16 @@ class Labels:
         return self._labels[best], float(probabilities[best])
 
 
+Lead: TypeAlias = Literal["lead", "new_title_lead", "titled_lead"]
+"""Which of the decision's leads counts: of music without titles, of a new title, or deep in one."""
+
+
 class StateKeeper:
     """Chooses what to say: the label that it holds to, where its smoothed probability suffices.
 
-    Another label takes over when it is likelier by a factor: `lead` from genre to genre, `titled_lead`
-    deep in a title, `kind_lead` where speech or noise is in it. A genre is said from `unsure_below` on,
-    and then kept while it stays over `keep_above`.
+    Another label takes over when it is likelier by a factor: `lead` from genre to genre, `new_title_lead`
+    while a title is new, `titled_lead` deep in it, `kind_lead` where speech or noise is in it. A genre is
+    said from `unsure_below` on, and then kept while it stays over `keep_above`.
     """
 
     def __init__(self, contract: Contract, labels: Labels) -> None:
@@ -112,11 +117,11 @@ class StateKeeper:
         """What is said."""
         return self._said
 
-    def choose(self, probabilities: Probabilities, *, deep: bool = False) -> Answer:
-        """Take (n_labels,) smoothed probabilities, and whether it is deep in a title; give an answer."""
+    def choose(self, probabilities: Probabilities, lead: Lead = "lead") -> Answer:
+        """Take (n_labels,) smoothed probabilities, and which lead counts between genres; give an answer."""
         leader = self._labels.leader(probabilities)
-        if self._held is None or self._labels.odds(probabilities, leader, self._held) >= self._lead(
-            leader, deep
+        if self._held is None or self._labels.odds(probabilities, leader, self._held) >= self._odds_needed(
+            leader, lead
         ):
             self._held = leader
         answer = self._labels.name(self._held)
@@ -126,11 +131,12 @@ class StateKeeper:
             enough = self._decision.keep_above if answer == self._said else self._decision.unsure_below
         return answer if probabilities[self._held] >= enough else UNSURE
 
-    def _lead(self, leader: int, deep: bool) -> float:
+    def _odds_needed(self, leader: int, lead: Lead) -> float:
         """Give the odds by which a leader must outweigh the label that is held."""
         if self._held is None or not (self._labels.is_genre(leader) and self._labels.is_genre(self._held)):
             return self._decision.kind_lead
-        return self._decision.titled_lead if deep else self._decision.lead
+        needed: float = getattr(self._decision, lead)
+        return needed
 
     def say(self, answer: Answer, position_s: float) -> tuple[Answer, float]:
         """Take what is to be said; give it and since which position it is so."""

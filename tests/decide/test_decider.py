@@ -309,3 +309,20 @@ def test_music_odds_shift_what_is_called_music():
 
     assert Decider(contract()).push(window(3.0), mixed)[0].genre == "jazz"
     assert Decider(strict).push(window(3.0), mixed)[0].state == "speech"
+
+
+def test_new_title_makes_another_genre_easier_to_say():
+    """Odds of 3 don't suffice for another genre (lead 6), but do so where a title is new (lead 2)."""
+    rather_metal = np.array([0.2, 0.7, 0.05, 0.05], np.float32)
+    strict = replace(contract(), decision=replace(DECISION, lead=6.0, titled_lead=6.0))
+
+    def genres_after(titled: bool) -> list[str]:
+        decider = Decider(strict)
+        verdicts = [decider.push(window(3.0 + i), JAZZ)[0] for i in range(10)]
+        if titled:
+            decider.title("two", 13.0)
+        verdicts += [decider.push(window(13.0 + i), rather_metal)[0] for i in range(12)]
+        return said(verdicts)
+
+    assert genres_after(False) == ["jazz"]
+    assert genres_after(True) == ["jazz", "metal"]
