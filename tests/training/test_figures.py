@@ -51,7 +51,7 @@ def test_leaky_figures_say_so() -> None:
 
 def test_honest_and_leaky_runs_are_not_one_figure() -> None:
     with pytest.raises(RunError, match="different recipes"):
-        check_together([answers_of(), answers_of(fold=1, split="leaky-folds")])
+        check_together([answers_of().state, answers_of(fold=1, split="leaky-folds").state])
 
 
 def test_precision_is_of_what_was_said() -> None:
