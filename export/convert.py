@@ -1,7 +1,7 @@
 """Checkpoint to model file: the graph, the contract in its metadata, and the probe that proves both."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 import numpy as np
@@ -27,6 +27,7 @@ from training.store import replace
 
 PROBE_SEED = 6
 PROBE_TOLERANCE = 1e-3  # other processors and providers round differently; a wrong front end is off by 0.1
+Kind = TypeVar("Kind")
 TEMPERATURE_KEY = "export.temperature"  # for `verify` alone: the streamer gets it inside the graph
 
 
@@ -113,20 +114,17 @@ def _probe(model: onnx.ModelProto, front: FrontEnd) -> NDArray[np.float32]:
 def _evaluation(path: Path | None, temperature: float) -> Evaluation:
     if path is None:
         return Evaluation(temperature, Accuracy(value=0.0, low=0.0, high=1.0, of="nothing: not evaluated"))
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=Evaluation)
-    except (OSError, msgspec.MsgspecError) as error:
-        raise RunError(
-            f"{path}: no evaluation: {error}",
-            remedy="give the evaluation.json that 'python -m training evaluate --out' wrote",
-        ) from error
+    remedy = "give the evaluation.json that 'python -m training evaluate --out' wrote"
+    return _read(path, Evaluation, "evaluation", remedy)
 
 
 def _tuned(path: Path) -> Decision:
+    remedy = "give the JSON file that 'python -m training tune --out' wrote"
+    return _read(path, Tuning, "tuning", remedy).decision
+
+
+def _read(path: Path, kind: type[Kind], what: str, remedy: str) -> Kind:
     try:
-        return msgspec.json.decode(path.read_bytes(), type=Tuning).decision
+        return msgspec.json.decode(path.read_bytes(), type=kind)
     except (OSError, msgspec.MsgspecError) as error:
-        raise RunError(
-            f"{path}: no tuning: {error}",
-            remedy="give the JSON file that 'python -m training tune --out' wrote",
-        ) from error
+        raise RunError(f"{path}: no {what}: {error}", remedy=remedy) from error

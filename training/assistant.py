@@ -19,7 +19,7 @@ class Assistant:
     """The head, fitted.
 
     Args:
-        said: (n, d) what the teacher says of each labelled view; see `mean_over_windows`.
+        said: (n, d) what the teacher says of each labelled view, averaged over its windows.
         targets: (n,) index of the label.
         n_labels: how many labels there are; each must occur.
     """
@@ -35,13 +35,6 @@ class Assistant:
         probabilities = np.zeros((len(said), self._n_labels), np.float32)
         probabilities[:, self._head.classes_] = self._head.predict_proba(self._scaler.transform(said))
         return probabilities
-
-
-def mean_over_windows(rows: Floats, first: NDArray[np.int64], counts: NDArray[np.int64]) -> Floats:
-    """Give (views, d) means of (windows, d) rows; a view's begin at `first` and are `counts` many."""
-    sums = np.add.reduceat(rows.astype(np.float32), first, axis=0)
-    means: Floats = sums / counts[:, None].astype(np.float32)
-    return means
 
 
 def evened(genres: Floats) -> NDArray[np.float64]:

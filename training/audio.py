@@ -36,14 +36,19 @@ def clip_frames(path: Path, front_end: FrontEnd) -> tuple[Frames, NDArray[np.flo
     return frames, powers
 
 
-def clip_samples(path: Path, rate: int) -> Samples:
-    """Decode a whole clip to (n,) float32 mono samples at `rate`.
+def clip_samples(path: Path, rate: int, *, most_s: float = float("inf")) -> Samples:
+    """Decode a clip to (n,) float32 mono samples at `rate`; no more than a block beyond `most_s` seconds.
 
     Raises:
         SourceError: there is no such file, it is no audio, or it breaks off.
     """
-    conform = Conform(rate)
-    parts = [conform.push(event.samples, event.rate) for event in read_file(path) if isinstance(event, Block)]
+    conform, parts, seconds = Conform(rate), [], 0.0
+    for event in read_file(path):
+        if isinstance(event, Block):
+            parts.append(conform.push(event.samples, event.rate))
+            seconds += len(event.samples) / event.rate
+            if seconds > most_s:
+                break
     return np.concatenate([*parts, conform.flush()])
 
 

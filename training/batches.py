@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamer.flow import Frames
-from training.assistant import Assistant, evened, mean_over_windows
 from training.errors import DataError
 from training.recipe import DistilRecipe, FitRecipe, Recipe
 from training.store import Entry, PreparedSet
@@ -120,6 +119,8 @@ class TaughtBatches:
 
     def _ask_assistant(self, n_labels: int) -> None:
         """Fit the assistant to the labelled views and let it label all; rare genres are drawn more often."""
+        from training.assistant import Assistant, evened  # scikit-learn takes a second to load
+
         labelled = self._parts[0]
         assistant = Assistant(labelled.said(), labelled.targets, n_labels)
         for part in self._parts:
@@ -180,8 +181,10 @@ class _TaughtPart:
 
     def said(self) -> NDArray[np.float32]:
         """Give (views, d) what the teacher says of each view, averaged over its windows."""
-        rows = np.concatenate((self.embedding, self.tags), axis=1)
-        return mean_over_windows(rows, self._first, self._windows)
+        rows = np.concatenate((self.embedding, self.tags), axis=1).astype(np.float32)
+        means: NDArray[np.float32] = np.add.reduceat(rows, self._first, axis=0)
+        means /= self._windows[:, None].astype(np.float32)
+        return means
 
     def draw(self, jitter: int, random: Random) -> Batch:
         """Draw this part's windows of a batch; the embedding is as the teacher gave it."""

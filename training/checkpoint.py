@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from training.errors import RunError
 from training.recipe import Recipe
@@ -119,6 +119,11 @@ def load(folder: Path) -> tuple[RunState, dict[str, Tensor]]:
 def part_of(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
     """Give the tensors under a prefix, without it."""
     return {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
+
+
+def snapshot(net: nn.Module) -> dict[str, Tensor]:
+    """Give a copy of a network's weights that goes its own way."""
+    return {key: value.detach().clone() for key, value in net.state_dict().items()}
 
 
 def commit() -> str:

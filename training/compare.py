@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from streamer.contract import Decision
 from training.heard import Heard
-from training.replay import Filter, contract_of, say_many
+from training.replay import Filter, say_many
 from training.rivals import Ema, Median, StickyHmm
 from training.streaming import Counts, add, count
 
@@ -73,7 +73,7 @@ def _decision(decision: Decision, name: str, value: float, lead: float) -> Decis
 
 def _filter(name: str, values: NDArray[np.float64], heard: Heard, decision: Decision) -> Filter | None:
     """Give what chooses between labels; None is the streamer's own."""
-    contract = contract_of(heard, decision)
+    contract = heard.contract(decision)
     music = np.array([label not in contract.not_music for label in contract.labels])
     match name.split(" with ", maxsplit=1)[0]:
         case "exponential mean":

@@ -12,8 +12,8 @@ from streamer.contract import FrontEnd
 from streamer.flow import Frames, Samples
 from training import effects
 from training.audio import clip_samples, frames_of
+from training.views import RATE
 
-RATE = 24_000  # of the audio that is changed, as in `training.views`: the model looks no higher than 7.8 kHz
 SEED = 1  # of the noise, of the choice of clips and of who speaks over what
 Effect = Callable[[Samples, np.random.Generator], Samples]
 Changed = dict[str, tuple[Frames, NDArray[np.float32]]]

@@ -11,20 +11,18 @@ from typing import Any
 
 import msgspec
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from streamer.contract import FrontEnd
 from streamer.signal.mel import mel_edges
-from streamer.signal.window import WindowStream
 from training.attribution import Attribution, Region, attribute, smoothed, strongest
 from training.audio import clip_frames
 from training.errors import DataError
 from training.explain_plots import plot_explanation, plot_filters
 from training.fit import load_net
 from training.net import GenreNet
-from training.predict import softmax
-from training.store import replace
+from training.predict import softmax, window_logits
+from training.store import replace, windows_of
 
 HOP_S = 0.5
 
@@ -137,15 +135,11 @@ def in_words(figures: dict[str, Any]) -> str:
 
 def _hear(clip: Path, front_end: FrontEnd, net: GenreNet, temperature: float) -> Hearing:
     frames, powers = clip_frames(clip, front_end)
-    stream = WindowStream(front_end, max(1, round(HOP_S / front_end.frame_s)))
-    end = len(frames) * front_end.hop_length  # a window is stamped by its last frame
-    given = [*stream.push(frames, powers, end), *stream.flush(end)]
+    given = windows_of(frames, powers, front_end, max(1, round(HOP_S / front_end.frame_s)))
     windows = np.stack([window.frames for window in given])
     ends = np.array([window.end for window in given]) / front_end.sample_rate
-    with torch.inference_mode():
-        logits = np.concatenate([net(part).numpy() for part in torch.from_numpy(windows).split(64)])
     start_s = np.maximum(0.0, ends - front_end.n_frames * front_end.frame_s)
-    return Hearing(start_s, windows, softmax(logits, temperature))
+    return Hearing(start_s, windows, softmax(window_logits(net, windows), temperature))
 
 
 def _attribution_figures(found: Attribution) -> dict[str, Any]:

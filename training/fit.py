@@ -18,7 +18,7 @@ from torch import Tensor
 
 from training import checkpoint
 from training.batches import ClipBatches, TaughtBatches
-from training.checkpoint import Point, RunState, part_of
+from training.checkpoint import Point, RunState, part_of, snapshot
 from training.console import out as console
 from training.errors import RecipeError, RunError, SplitError
 from training.learner import Learner, pick_device
@@ -255,7 +255,7 @@ class Trainer:
         before = [p.held_out_nll for p in state.curves[:-1] if p.held_out_nll is not None]
         if held_out_nll < min(before, default=np.inf):
             state.best_step = state.step
-            self._best = {key: value.detach().clone() for key, value in net.state_dict().items()}
+            self._best = snapshot(net)
         state.stopped = sum(p.step > state.best_step for p in state.curves) >= self._fit.patience
 
     def _board(self) -> AbstractContextManager[Callable[[Point], None]]:

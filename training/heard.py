@@ -3,17 +3,15 @@
 They are computed once; whatever is to be tried with them (`training.tune`) is a cheap replay.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from streamer.flow import Window
+from streamer.contract import Contract, Decision
 from training.checkpoint import RunState
 from training.net import GenreNet
-from training.predict import Logits, softmax
+from training.predict import Logits, softmax, window_logits
 from training.programmes import SILENCE, Programme, windows
 from training.store import PreparedSet
 
@@ -48,6 +46,10 @@ class Heard:
     target: NDArray[np.int64]
     recognisable: NDArray[np.bool_]
 
+    def contract(self, decision: Decision) -> Contract:
+        """Give what a decider needs of a model file; there is none yet."""
+        return self.state.recipe.draft_contract(self.state.labels, decision)
+
 
 def hear(
     state: RunState, net: GenreNet, programme: Programme, prepared: PreparedSet, *, hop_s: float
@@ -60,7 +62,7 @@ def hear(
     logits: list[Logits] = []
     for batch in windows(programme, prepared, max(1, round(hop_s / front.frame_s))):
         if batch:
-            logits.append(_ask(net, batch))
+            logits.append(window_logits(net, np.stack([window.frames for window in batch])))
             ends += [window.end for window in batch]
             levels += [-np.inf if window.recent_dbfs is None else window.recent_dbfs for window in batch]
     pieces = programme.pieces
@@ -89,11 +91,3 @@ def hear(
         target=target[piece],
         recognisable=np.array(leads),
     )
-
-
-def _ask(net: GenreNet, batch: Sequence[Window]) -> Logits:
-    net.eval()
-    device = next(net.parameters()).device
-    frames = torch.from_numpy(np.stack([window.frames for window in batch])).to(device)
-    with torch.inference_mode():
-        return net(frames).cpu().numpy()

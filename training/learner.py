@@ -16,11 +16,10 @@ from torch.nn import functional
 
 from training.augment import Augment, mixup
 from training.batches import Batch
-from training.checkpoint import part_of
+from training.checkpoint import part_of, snapshot
 from training.errors import RunError
 from training.net import GenreNet
 from training.recipe import Recipe
-from training.teacher import read_filters
 
 
 class Mimic(nn.Module):
@@ -56,7 +55,7 @@ class Learner:
         self.net = GenreNet(recipe.net, n_labels=n_labels).to(device)
         self._mimic = Mimic(recipe.net.hidden, *taught).to(device) if taught else None
         self._augment = Augment(recipe.augment, recipe.front_end)
-        self._mean = {key: value.detach().clone() for key, value in self.net.state_dict().items()}
+        self._mean = snapshot(self.net)
         self._optimiser = torch.optim.SGD(
             _parameter_groups(self._parameters(), self._fit.weight_decay),
             lr=self._fit.rate,
@@ -79,7 +78,7 @@ class Learner:
             for key, value in self._mimic.state_dict().items()
         ):
             self._mimic.load_state_dict(part_of(tensors, "mimic."), strict=False)
-        self._mean = {key: value.detach().clone() for key, value in self.net.state_dict().items()}
+        self._mean = snapshot(self.net)
 
     def take_filters(self, teacher: Path) -> None:
         """Begin with a teacher's filters.
@@ -87,11 +86,13 @@ class Learner:
         Raises:
             DataError: it has none of the recipe's sizes.
         """
+        from training.teacher import read_filters  # brings onnx and its runtime
+
         found = read_filters(teacher, self._recipe.net.filters)
         for conv, (weight, bias) in zip(self.net.trunk.filters.convs, found, strict=True):
             conv.weight.data.copy_(torch.from_numpy(weight))
             conv.bias.data.copy_(torch.from_numpy(bias))
-        self._mean = {key: value.detach().clone() for key, value in self.net.state_dict().items()}
+        self._mean = snapshot(self.net)
 
     def tensors(self) -> dict[str, Tensor]:
         """Give all that a checkpoint must hold."""

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from streamer.flow import Frames
 from training.net import GenreNet
 from training.store import Entry, PreparedSet
 
@@ -18,15 +19,12 @@ def clip_logits(
 ) -> tuple[Logits, NDArray[np.int64], NDArray[np.int64]]:
     """Give (n, labels) logits of all windows of the clips, (n,) targets, and (n,) which clip each is of."""
     hop = max(1, round(hop_s / prepared.front_end.frame_s))
-    device = next(net.parameters()).device
-    net.eval()
     logits: list[Logits] = []
     owners: list[int] = []
     waiting: list[NDArray[np.float32]] = []
 
     def ask() -> None:
-        with torch.inference_mode():
-            logits.append(net(torch.from_numpy(np.concatenate(waiting)).to(device)).cpu().numpy())
+        logits.append(window_logits(net, np.concatenate(waiting)))
         waiting.clear()
 
     for at, clip in enumerate(clips):
@@ -40,6 +38,15 @@ def clip_logits(
     targets = np.array([labels.index(clip.label) for clip in clips])
     clip_of = np.array(owners)
     return np.concatenate(logits), targets[clip_of], clip_of
+
+
+def window_logits(net: GenreNet, windows: Frames) -> Logits:
+    """Give the (n, labels) logits of (n, n_frames, n_mels) windows, wherever the network lies."""
+    device = next(net.parameters()).device
+    net.eval()
+    with torch.inference_mode():
+        parts = torch.from_numpy(windows).split(BATCH)
+        return np.concatenate([net(part.to(device)).cpu().numpy() for part in parts])
 
 
 def softmax(logits: Logits, temperature: float = 1.0) -> NDArray[np.float64]:

@@ -1,11 +1,12 @@
 """What a recipe may say: one TOML file makes one model, together with its seed and its data."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
 import msgspec
 
-from streamer.contract import Decision, FrontEnd
+from streamer.contract import Accuracy, Contract, Decision, FrontEnd, Probe
 from training.errors import RecipeError
 
 RECIPES = Path(__file__).with_name("recipes")
@@ -142,6 +143,23 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     augment: AugmentRecipe
     decision: Decision
     distil: DistilRecipe | None = None
+
+    def draft_contract(self, labels: Sequence[str], decision: Decision | None = None) -> Contract:
+        """Give what a decider needs of a model file, where there is none yet; `decision`: its own if None."""
+        return Contract(
+            labels=tuple(labels),
+            not_music=tuple(label for label in labels if label in self.not_music),
+            front_end=self.front_end,
+            decision=decision or self.decision,
+            accuracy=Accuracy(value=0.0, low=0.0, high=1.0, of="nothing"),
+            probe=Probe(seed=0, probabilities=(0.0,) * len(labels), tolerance=1e-3),
+            name=self.name,
+            training_data=self.training_data,
+            licence=self.licence,
+            recipe=self.name,
+            commit="",
+            seed=self.seed,
+        )
 
     def trains_as(self, other: "Recipe") -> bool:
         """Say whether both make the same weights: what is only written beside them may differ."""

@@ -12,7 +12,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from streamer.contract import Accuracy, Contract, Decision, Probe
+from streamer.contract import Decision
 from streamer.decide.decider import Decider, which_lead
 from streamer.decide.smooth import Mean
 from streamer.decide.state import Lead
@@ -52,25 +52,6 @@ class Told:
     smoothed: NDArray[np.float64]
 
 
-def contract_of(heard: Heard, decision: Decision) -> Contract:
-    """Give what a decider needs of a model file; there is none yet."""
-    state = heard.state
-    return Contract(
-        labels=tuple(state.labels),
-        not_music=tuple(label for label in state.labels if label in state.recipe.not_music),
-        front_end=state.recipe.front_end,
-        decision=decision,
-        accuracy=Accuracy(value=0.0, low=0.0, high=1.0, of="nothing"),
-        probe=Probe(seed=0, probabilities=(0.0,) * len(state.labels), tolerance=1e-3),
-        name="tune",
-        training_data="",
-        licence="",
-        recipe=state.recipe.name,
-        commit=state.commit,
-        seed=state.seed,
-    )
-
-
 def replay(
     heard: Heard,
     probabilities: NDArray[np.float32],
@@ -86,7 +67,7 @@ def replay(
         decision: what to try.
         titles: tell the decider each piece's beginning as a new title.
     """
-    contract = contract_of(heard, decision)
+    contract = heard.contract(decision)
     labels, n = contract.labels, len(contract.labels)
     step_s = float(np.diff(heard.position_s).min()) if len(heard.position_s) > 1 else 1.0
     decider = Decider(contract, step_s)
@@ -147,7 +128,7 @@ class _Many:
     """`Decider`, `StateKeeper` and `Labels` of many decisions; see there for the reasons."""
 
     def __init__(self, heard: Heard, decisions: Sequence[Decision], chooser: Filter | None) -> None:
-        contract = contract_of(heard, decisions[0])
+        contract = heard.contract(decisions[0])
         of = {
             name: np.array([getattr(decision, name) for decision in decisions])
             for name in Decision.__struct_fields__

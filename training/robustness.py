@@ -16,19 +16,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from rich.progress import Progress
 
 from streamer.contract import FrontEnd
-from streamer.signal.window import WindowStream
 from training import metrics
 from training.ask import Answers
 from training.conditions import CLEAN, CONDITIONS, SEED, SPEECH, Changed, Task, degrade
 from training.console import out as console
 from training.errors import DataError
-from training.predict import softmax
-from training.store import Entry
+from training.predict import softmax, window_logits
+from training.store import Entry, windows_of
 from training.windows import answers
 
 Said = dict[str, dict[int, list[NDArray[np.float64]]]]
@@ -134,17 +132,15 @@ def _ask(
     """Give, for each condition, what each run says of a clip with its temperature."""
     windows = {}
     for name, (of_clip, powers) in frames.items():
-        stream = WindowStream(runs[0][0].state.recipe.front_end, hop)
-        given = [*stream.push(of_clip, powers, 0), *stream.flush(0)]
+        given = windows_of(of_clip, powers, runs[0][0].state.recipe.front_end, hop)
         if given:  # a clip of hardly more than a second, played faster, is too short for one
             windows[name] = np.stack([window.frames for window in given])
     ends = np.cumsum([len(w) for w in windows.values()])[:-1]
-    batch = torch.from_numpy(np.concatenate(list(windows.values())))
+    batch = np.concatenate(list(windows.values()))
     found: dict[str, list[NDArray[np.float64]]] = {name: [] for name in windows}
     for run, temperature in runs:
-        with torch.inference_mode():
-            logits = torch.cat([run.net(part) for part in batch.split(256)]).numpy()
-        for name, p in zip(windows, np.split(softmax(logits, temperature), ends), strict=True):
+        said = softmax(window_logits(run.net, batch), temperature)
+        for name, p in zip(windows, np.split(said, ends), strict=True):
             found[name].append(p.mean(axis=0))
     return found
 

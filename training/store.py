@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamer.contract import FrontEnd
-from streamer.flow import Frames
+from streamer.flow import Frames, Window
 from streamer.signal.window import WindowStream
 from training.datasets import Clip
 from training.errors import DataError
@@ -88,10 +88,17 @@ class PreparedSet:
 
         They come from the streamer's own `WindowStream`, so that a short clip is repeated as it is there.
         """
-        frames, powers = self.frames(clip), self.powers(clip)
-        stream = WindowStream(self.front_end, hop)
-        windows = [*stream.push(frames, powers, 0), *stream.flush(0)]
+        windows = windows_of(self.frames(clip), self.powers(clip), self.front_end, hop)
         return np.stack([window.frames for window in windows])
+
+
+def windows_of(frames: Frames, powers: NDArray[np.float32], front_end: FrontEnd, hop: int) -> list[Window]:
+    """Give the windows that the streamer would judge of a clip's (k, n_mels) frames.
+
+    There are none where it is too short. Their ends count `hop_length` samples a frame.
+    """
+    stream, end = WindowStream(front_end, hop), len(frames) * front_end.hop_length
+    return [*stream.push(frames, powers, end), *stream.flush(end)]
 
 
 def read_frames(folder: Path, clip: Entry) -> Frames:

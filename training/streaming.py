@@ -26,7 +26,7 @@ from streamer.decide.state import Labels
 from training.ask import even
 from training.heard import Heard
 from training.metrics import calibration_error
-from training.replay import SILENT, UNSURE, Told, contract_of, right_answers
+from training.replay import SILENT, UNSURE, Told, right_answers
 
 SETTLED_S = 6.0
 PRECISION = 0.8  # at which coverage is told
@@ -250,7 +250,7 @@ def window_figures(
     """Give what single windows that lie wholly in one piece are said to be by the gates alone."""
     tables = np.zeros((4, 7))
     for heard, p in zip(heards, probabilities, strict=True):
-        labels, n = Labels(contract_of(heard, decision)), len(heard.state.labels)
+        labels, n = Labels(heard.contract(decision)), len(heard.state.labels)
         right = right_answers(heard)
         silent = heard.recent_dbfs < decision.silence_dbfs
         said = np.full(len(p), UNSURE)

@@ -22,11 +22,9 @@ from rich.progress import Progress
 
 from streamer.contract import FrontEnd
 from streamer.errors import GenrecastError, TooShortError
-from streamer.flow import Block, Samples
-from streamer.signal.conform import Conform
-from streamer.signal.mel import MelStream
+from streamer.flow import Samples
 from streamer.signal.window import SHORTEST_S
-from streamer.source.file import read_file
+from training.audio import clip_samples, frames_of
 from training.datasets import Clip
 from training.errors import DataError
 from training.soft_labels import SoftLabels, write_soft_labels
@@ -113,7 +111,7 @@ def _teach_one(at: int) -> tuple[list[Entry], str]:
     """Make all views of one clip; give their entries, or why there are none."""
     clip = _plan.clips[at]
     try:
-        whole = _sound(clip.path)
+        whole = clip_samples(clip.path, RATE)
         if len(whole) < SHORTEST_S * RATE:
             return [], TooShortError.code
         name = clip_file(clip, _plan.front_end).removesuffix(".npz")
@@ -140,8 +138,7 @@ def _write_view(clip: Clip, view_id: str, file: str, piece: Samples, number: int
         if number:
             view = make_view(piece, clip.label, _partner, random)
             played, heard, also = view.played, view.heard, view.also
-        mel = MelStream(_plan.front_end)
-        frames, powers = mel.push(soxr.resample(heard, RATE, _plan.front_end.sample_rate, quality="MQ"))
+        frames, powers = frames_of(heard, RATE, _plan.front_end)
         start_s, embedding, tags = _teacher.ask(
             soxr.resample(played, RATE, TEACHER_FRONT_END.sample_rate, quality="MQ"), HOP_S
         )
@@ -161,7 +158,7 @@ def _partner(random: np.random.Generator) -> Partner:
     """Draw another clip, ten seconds of it at most; one that can't be read is silence."""
     clip = _plan.clips[random.integers(len(_plan.clips))]
     try:
-        other = _sound(clip.path, most_s=60.0)
+        other = clip_samples(clip.path, RATE, most_s=60.0)
     except (GenrecastError, OSError):
         return clip.label, clip.group, np.zeros(RATE, np.float32)
     start = int(random.integers(max(1, len(other) - 10 * RATE)))
@@ -172,19 +169,6 @@ def _pieces(n: int) -> list[int]:
     """Give where pieces begin; a rest too short for one is left out, unless it is all there is."""
     starts = range(0, n, round(PIECE_S * RATE))
     return [start for start in starts if start == 0 or n - start >= SHORTEST_PIECE_S * RATE]
-
-
-def _sound(path: Path, most_s: float = float("inf")) -> Samples:
-    """Decode a file to (n,) float32 mono at `RATE`."""
-    conform, parts, seconds = Conform(RATE), [], 0.0
-    for event in read_file(path):
-        if isinstance(event, Block):
-            parts.append(conform.push(event.samples, event.rate))
-            seconds += len(event.samples) / event.rate
-            if seconds > most_s:
-                break
-    parts.append(conform.flush())
-    return np.concatenate(parts)
 
 
 def _labels(entries: list[Entry], out: Path, teacher: Teacher) -> SoftLabels:

@@ -34,10 +34,9 @@ FRONT_END = FrontEnd(
     log_offset=1e-4,  # log10(10000 mel + 1) = 4 + log10(mel + 1e-4)
     n_frames=187,
 )
-OUTPUTS = ("tags", "penultimate", "mean_pool", "max_pool")
-WINDOW_S = FRONT_END.n_frames * FRONT_END.frame_s
 EMBEDDING = ("penultimate", "mean_pool", "max_pool")
 """What the embedding in a file of soft labels is made of, in this order: 712 numbers."""
+OUTPUTS = ("tags", *EMBEDDING)
 
 
 def read_filters(

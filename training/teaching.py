@@ -52,10 +52,8 @@ class TeachingSet(PreparedSet):
         self.start_frame = np.round(labels.start_s[order] / self.front_end.frame_s).astype(np.int64)
         self.embedding = labels.embedding[order].astype(np.float16)
         self.tags = labels.tags[order].astype(np.float16)
-        first, last = (
-            np.searchsorted(owners, np.arange(len(labels.paths)), side) for side in ("left", "right")
-        )
-        self._rows = {name: range(first[i], last[i]) for i, name in enumerate(labels.paths)}
+        bounds = np.searchsorted(owners, np.arange(len(labels.paths) + 1))
+        self._rows = {name: range(bounds[i], bounds[i + 1]) for i, name in enumerate(labels.paths)}
         silent = [clip.id for clip in self.clips if not self._rows.get(clip.id)]
         if silent:
             raise DataError(

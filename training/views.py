@@ -14,7 +14,7 @@ from streamer.flow import Samples
 from training import effects
 
 RATE = 24_000
-"""Hz at which views are made: the model looks no higher than 7.8 kHz."""
+"""Hz at which views are made: the model looks no higher than 8 kHz."""
 BITRATES = {"mp3": (32, 48, 64, 96, 128), "aac": (32, 48, 64, 96), "opus": (16, 24, 32, 48)}
 Partner = tuple[str, str, Samples]
 """Label ("" where there is none), group, (n,) samples at `RATE`."""

@@ -5,7 +5,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from streamer.contract import Accuracy, Contract, Probe
 from streamer.decide.state import Answer, Labels
 from training import metrics
 from training.ask import Judged, even
@@ -110,22 +109,7 @@ def gate_figures(judged: Judged, recipe: Recipe) -> dict[str, Any]:
 
 def answers(probabilities: NDArray[np.float64], labels: list[str], recipe: Recipe) -> list[Answer]:
     """Give what the streamer's rule says of (n, labels) probabilities."""
-    rule = Labels(
-        Contract(
-            labels=tuple(labels),
-            not_music=tuple(label for label in labels if label in recipe.not_music),
-            front_end=recipe.front_end,
-            decision=recipe.decision,
-            accuracy=Accuracy(value=0.0, low=0.0, high=1.0, of="nothing"),
-            probe=Probe(seed=0, probabilities=(), tolerance=0.0),
-            name=recipe.name,
-            training_data=recipe.training_data,
-            licence=recipe.licence,
-            recipe=recipe.name,
-            commit="",
-            seed=recipe.seed,
-        )
-    )
+    rule = Labels(recipe.draft_contract(labels))
     return [rule.answer(row) for row in probabilities.astype(np.float32)]
 
 
