@@ -67,7 +67,7 @@ def _measure(recipe: Recipe, prepared: PreparedSet, steps: int, device: str) -> 
     batches = ClipBatches(prepared, split.train, recipe, labels)
     learner = Learner(recipe, recipe.seed, len(labels), None, pick_device(device))
     forward_from: list[float] = []
-    learner.net.trunk.register_forward_pre_hook(lambda *_: forward_from.append(time.perf_counter()))
+    learner.net.filters.register_forward_pre_hook(lambda *_: forward_from.append(time.perf_counter()))
     drawn = batches.draw(recipe.seed, 0)
     random = np.random.default_rng(0).standard_normal(drawn.frames.shape).astype(np.float32)
     in_memory = Batch(random, drawn.targets)

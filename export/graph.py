@@ -1,4 +1,4 @@
-"""A trained network as an ONNX graph: batch norms folded in, calibration at the end.
+"""A trained network as an ONNX graph: batch norms as plain scales, calibration at the end.
 
 `frames` (batch, n_frames, n_mels) float32 -> `probabilities` (batch, n_labels) float32.
 """
@@ -11,9 +11,12 @@ from typing import Any
 import onnx
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
+from torch.nn import functional
+from torch.nn.utils.fusion import fuse_linear_bn_eval
 
-from training.net import GenreNet, TimeConv
+from training.net import GenreNet, Layer, OverTime
+from training.nets import Net
+from training.tagger import TaggerNet
 
 OPSET = 18
 """Old enough for every runtime of the last years; what the streamer accepts is in `streamer.model`."""
@@ -36,25 +39,45 @@ class Scale(nn.Module):
 
 
 class Deployed(nn.Module):
-    """The network as it is shipped: plain convolutions, softmax of the logits over a temperature."""
+    """The network as it is shipped: channels before steps, softmax of the logits over a temperature."""
 
     def __init__(self, net: GenreNet, temperature: float) -> None:
         super().__init__()
-        self.trunk, self.head = copy.deepcopy(net.trunk).eval(), copy.deepcopy(net.head).eval()
-        self.trunk.norm = Scale(self.trunk.norm)
-        self.trunk.layers = nn.ModuleList(_fold(layer) for layer in self.trunk.layers)
-        self.head.dense, self.head.norm = fuse_linear_bn_eval(self.head.dense, self.head.norm), nn.Identity()
+        self.filters, head = copy.deepcopy(net.filters), copy.deepcopy(net.head)
+        self.norm = Scale(net.trunk.norm)
+        self.layers = nn.ModuleList(_plain(layer) for layer in net.trunk.layers)
+        self.dense, self.linear = fuse_linear_bn_eval(head.dense, head.norm), head.linear
         self.temperature = temperature
 
     def forward(self, frames: Tensor) -> Tensor:
         """Take (batch, n_frames, n_mels) frames; give (batch, n_labels) probabilities."""
-        logits: Tensor = self.head(self.trunk(frames))
+        x = self.norm(self.filters(frames))
+        out = [x]
+        for number, layer in enumerate(self.layers):
+            x = layer(x) + x[:, :, 1:-1] if number else layer(x)
+            out = [*(y[:, :, 1:-1] for y in out), x]
+        features = torch.cat(out, dim=1)
+        pooled = torch.cat((features.mean(dim=2), features.amax(dim=2)), dim=1)
+        logits: Tensor = self.linear(functional.relu(self.dense(pooled)))
         return torch.softmax(logits / self.temperature, dim=1)
 
 
-def build(net: GenreNet, *, n_frames: int, n_mels: int, temperature: float) -> onnx.ModelProto:
+class DeployedTagger(nn.Module):
+    """The teacher with its head as it is shipped: softmax of the logits over a temperature."""
+
+    def __init__(self, net: TaggerNet, temperature: float) -> None:
+        super().__init__()
+        self.net, self.temperature = net, temperature
+
+    def forward(self, frames: Tensor) -> Tensor:
+        """Take (batch, n_frames, n_mels) frames; give (batch, n_labels) probabilities."""
+        return torch.softmax(self.net(frames) / self.temperature, dim=1)
+
+
+def build(net: Net, *, n_frames: int, n_mels: int, temperature: float) -> onnx.ModelProto:
     """Give the model, without metadata."""
-    deployed = Deployed(net, temperature).eval()
+    kind = DeployedTagger if isinstance(net, TaggerNet) else Deployed
+    deployed = kind(net, temperature).eval()
     example = torch.zeros(2, n_frames, n_mels)
     quiet = logging.getLogger("torch.onnx")
     level = quiet.level
@@ -82,16 +105,19 @@ def build(net: GenreNet, *, n_frames: int, n_mels: int, temperature: float) -> o
     return model
 
 
-def _fold(layer: nn.Module) -> nn.Sequential:
-    """Give a layer over time as a plain convolution with its batch norm folded in."""
-    if not isinstance(layer, nn.Sequential):
+def _plain(layer: nn.Module) -> nn.Sequential:
+    """Give a layer over time as a plain convolution, ReLU and scale."""
+    if not isinstance(layer, Layer):
         raise TypeError(f"{type(layer).__name__} is no layer over time")
-    conv, norm, _ = layer
-    if not isinstance(conv, TimeConv) or not isinstance(norm, nn.BatchNorm1d):
-        raise TypeError(f"{type(conv).__name__} and {type(norm).__name__} are no layer over time")
-    plain = nn.Conv1d(conv.in_channels, conv.out_channels, conv.kernel_size, bias=False).eval()
-    plain.weight = nn.Parameter(conv.weight.detach().clone(), requires_grad=False)
-    return nn.Sequential(fuse_conv_bn_eval(plain, norm), nn.ReLU())
+    return nn.Sequential(_conv(layer.conv), nn.ReLU(), Scale(layer.norm))
+
+
+def _conv(layer: OverTime) -> nn.Conv1d:
+    taps, before, after = layer.weight.shape
+    plain = nn.Conv1d(before, after, taps)
+    plain.weight = nn.Parameter(layer.weight.detach().permute(2, 1, 0).contiguous(), requires_grad=False)
+    plain.bias = nn.Parameter(layer.bias.detach().clone(), requires_grad=False)
+    return plain
 
 
 def _strip(model: onnx.ModelProto) -> None:

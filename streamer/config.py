@@ -29,13 +29,17 @@ class StationConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     charset: str = "latin-1"
 
 
+SHIPPED_MODELS = ("default", "accurate")
+"""The embedded models. A file of such a name is meant where its path is written, `./accurate`."""
+
+
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The whole file.
 
     Attributes:
         bind: ZeroMQ endpoint on which messages are published.
         open_to_network: says in words that `bind` may be reached from other machines.
-        model: a genrecast model file; the embedded one where it is not said.
+        model: a genrecast model file, or the name of one that is embedded (`SHIPPED_MODELS`).
         provider: ONNX Runtime execution provider; `auto` takes CUDA where it works.
         hop: seconds from one window to the next, 0.1 to 60.
         station: the stations, at least one, ids unique.
@@ -71,7 +75,7 @@ def load_config(path: Path) -> Config:
             f"{path}: {error}", remedy="docs/operations.md lists every key and its type"
         ) from error
     base = path.resolve().parent
-    if config.model is not None:
+    if config.model is not None and config.model not in SHIPPED_MODELS:
         config = msgspec.structs.replace(config, model=str(base / config.model))
     return check_config(config, name=str(path))
 

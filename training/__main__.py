@@ -138,8 +138,12 @@ def _data_options(parser: argparse.ArgumentParser) -> None:
         metavar="SET",
         help="teaching sets (for [distil])",
     )
-    parser.add_argument("--filters", type=Path, metavar="ONNX", help="begin with a teacher's filters")
-    parser.add_argument("--begin-from", type=Path, metavar="RUN", help="take over the weights of another run")
+    parser.add_argument(
+        "--begin-from",
+        type=Path,
+        metavar="FROM",
+        help="take over the weights of another run (a folder), or begin as a teacher (an ONNX file)",
+    )
     parser.add_argument(
         "--folds", type=int, default=5, metavar="N", help="folds of the whole set (default: 5)"
     )
@@ -321,7 +325,6 @@ def _job(options: argparse.Namespace, fold: int | None, run: Path, *, split_seed
         split_seed=split_seed,
         split=options.split,
         teach=options.teach,
-        filters=options.filters,
         begin_from=options.begin_from,
         tensorboard=getattr(options, "tensorboard", False),
         device=options.device,

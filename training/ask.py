@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from training.checkpoint import RunState
 from training.errors import RunError, SplitError
 from training.fit import load_net
-from training.net import GenreNet
+from training.nets import Net
 from training.predict import Logits, clip_logits, fit_temperature, softmax
 from training.store import Entry, PreparedSet
 
@@ -27,7 +27,7 @@ class Answers:
     """What one run says of clips: logits (n, labels) of windows, (n,) targets, (n,) which clip each is of."""
 
     state: RunState
-    net: GenreNet
+    net: Net
     clips: list[Entry]
     logits: Logits
     targets: Ints
@@ -70,7 +70,7 @@ def ask(run: Path, prepared: PreparedSet, *, hop_s: float) -> Answers:
     return Answers(state, net, clips, *clip_logits(net, prepared, clips, state.labels, hop_s=hop_s))
 
 
-def open_run(run: Path, prepared: PreparedSet) -> tuple[RunState, GenreNet, list[Entry]]:
+def open_run(run: Path, prepared: PreparedSet) -> tuple[RunState, Net, list[Entry]]:
     """Give a finished run, its network, and the clips of the set that it held out.
 
     Raises:

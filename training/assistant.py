@@ -36,6 +36,14 @@ class Assistant:
         probabilities[:, self._head.classes_] = self._head.predict_proba(self._scaler.transform(said))
         return probabilities
 
+    def linear(self) -> tuple[Floats, Floats]:
+        """Give (n_labels, d) weights and (n_labels,) biases of logits, of what the teacher says as it is."""
+        weight = np.zeros((self._n_labels, len(self._scaler.scale_)), np.float32)
+        bias = np.zeros(self._n_labels, np.float32)
+        weight[self._head.classes_] = self._head.coef_ / self._scaler.scale_
+        bias[self._head.classes_] = self._head.intercept_
+        return weight, bias - weight @ self._scaler.mean_.astype(np.float32)
+
 
 def evened(genres: Floats) -> NDArray[np.float64]:
     """Give (n,) probabilities to draw views with, that make rare genres half as rare (in logarithm)."""

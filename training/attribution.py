@@ -5,8 +5,6 @@ are summed, so that the shares of all cells add up to what the content changed i
 Without content is: every cell so far down that the network's compression makes nothing of it.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +13,8 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 from torch import Tensor
 
-from training.net import COMPRESSION, GenreNet
+from training.net import COMPRESSION
+from training.nets import Net
 
 TOLERANCE = 0.01  # share of the logit's change that may stay unexplained
 FIRST_STEPS, MOST_STEPS = 64, 1024
@@ -49,7 +48,7 @@ class Attribution:
         return abs(self.error) <= TOLERANCE * max(1.0, abs(self.change))
 
 
-def attribute(net: GenreNet, window: NDArray[np.float32], weights: NDArray[np.float32]) -> Attribution:
+def attribute(net: Net, window: NDArray[np.float32], weights: NDArray[np.float32]) -> Attribution:
     """Explain the sum of a window's logits times `weights`; more steps are taken until it is complete.
 
     Args:
@@ -65,26 +64,14 @@ def attribute(net: GenreNet, window: NDArray[np.float32], weights: NDArray[np.fl
     change = float(logits[1] - logits[0])
     steps = FIRST_STEPS
     while True:
-        with _differentiable(net):
-            cells = ((end - start) * _mean_gradient(net, start, end, of, steps)).double().numpy()
+        cells = ((end - start) * _mean_gradient(net, start, end, of, steps)).double().numpy()
         found = Attribution(cells, change, steps)
         if found.complete or steps >= MOST_STEPS:
             return found
         steps *= 2
 
 
-@contextmanager
-def _differentiable(net: GenreNet) -> Iterator[None]:
-    """Let gradients through filters that are frozen, which else keep none."""
-    filters = net.trunk.filters
-    frozen, filters.frozen = filters.frozen, False
-    try:
-        yield
-    finally:
-        filters.frozen = frozen
-
-
-def _mean_gradient(net: GenreNet, start: Tensor, end: Tensor, weights: Tensor, steps: int) -> Tensor:
+def _mean_gradient(net: Net, start: Tensor, end: Tensor, weights: Tensor, steps: int) -> Tensor:
     """Give the mean gradient along the path, at the middles of its steps."""
     total = torch.zeros_like(end)
     for places in ((torch.arange(steps) + 0.5) / steps).split(BATCH):

@@ -5,7 +5,7 @@ had not been. Everything is held in memory, frames as float16.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 
 from streamer.flow import Frames
 from training.errors import DataError
+from training.pool import Find, Pool, Random
 from training.recipe import DistilRecipe, FitRecipe, Recipe
 from training.store import Entry, PreparedSet
 from training.teaching import Taught, TeachingSet, clip_of
 
 CROPS_CAP = 8  # a long clip counts as the square root of its windows, at most this many: it is still one clip
-Random = np.random.Generator
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,16 +26,53 @@ class Batch:
     """Windows and what is to be learnt from them.
 
     Attributes:
-        frames: (batch, n_frames, n_mels) float32.
+        frames: (batch, n_frames, n_mels) float32; what the network's filters find in them where `found`.
         targets: (batch,) index of the label, -1 where there is none.
         taught: what the teacher says, one row a window; None without a teacher.
         genres: (batch, n_labels) what the assistant says; None without one.
+        found: see `frames`.
     """
 
     frames: Frames
     targets: NDArray[np.int64]
     taught: Taught | None = None
     genres: NDArray[np.float32] | None = None
+    found: bool = False
+
+
+def labelled_views(
+    sets: Sequence[TeachingSet], prepared: PreparedSet, groups: set[str], labels: list[str]
+) -> tuple[NDArray[np.float32], NDArray[np.int64], dict[str, int]]:
+    """Give what the teacher says of the labelled views that may teach.
+
+    Args:
+        sets: teaching sets.
+        prepared: the set.
+        groups: those that may teach.
+        labels: in the order of the network's output.
+
+    Returns:
+        (n, d) embedding and tags, averaged over a view's windows; (n,) index of the label;
+        how many views of each set.
+
+    Raises:
+        DataError: there are none.
+    """
+    may_teach = _May(sets, {clip.id: clip.group for clip in prepared.clips}, groups, labels)
+    said, targets, used = [], [], {}
+    for teaching in sets:
+        views = [clip for clip in teaching.clips if clip.label and may_teach(clip)]
+        used[teaching.folder.name] = len(views)
+        for view in views:
+            rows = teaching.rows(view)
+            parts = (teaching.embedding[rows], teaching.tags[rows])
+            said.append(np.concatenate(parts, axis=1).astype(np.float32).mean(axis=0))
+            targets.append(labels.index(view.label))
+    if not said:
+        raise DataError(
+            "no labelled view of the teaching sets may teach here", remedy="bring one with --teach"
+        )
+    return np.stack(said), np.array(targets), used
 
 
 class ClipBatches:
@@ -51,7 +88,7 @@ class ClipBatches:
     def __init__(self, prepared: PreparedSet, part: Sequence[int], recipe: Recipe, labels: list[str]) -> None:
         self._recipe = recipe
         clips = [prepared.clips[i] for i in part]
-        self._pool = _Pool(prepared, clips)
+        self._pool = Pool(prepared, clips)
         self._targets = np.array([labels.index(clip.label) for clip in clips])
         windows = self._pool.counts / prepared.front_end.n_frames
         self._probability = clip_probabilities(clips, recipe.fit, windows)
@@ -62,6 +99,9 @@ class ClipBatches:
         clips = random.choice(len(self._targets), self._recipe.fit.batch, p=self._probability)
         tempo = 1.0 + self._recipe.augment.tempo * random.uniform(-1.0, 1.0, (len(clips), 1))
         return Batch(self._pool.stretched(clips, tempo, random), self._targets[clips])
+
+    def hear(self, find: Find, stride: int) -> None:
+        """Do nothing: windows are stretched, each its own way, before they are heard."""
 
 
 class TaughtBatches:
@@ -86,13 +126,13 @@ class TaughtBatches:
         labels: list[str],
     ) -> None:
         self._distil, self._batch = distil, recipe.fit.batch
-        self._parts: list[_TaughtPart] = []
+        self._parts: list[TaughtPart] = []
         self.used: dict[str, int] = {teaching.folder.name: 0 for teaching in sets}
         may_teach = _May(sets, group_of, groups, labels)
         with_labels = round(distil.labelled * self._batch)
         for labelled, count in ((True, with_labels), (False, self._batch - with_labels)):
             if count:
-                self._parts.append(_TaughtPart(sets, may_teach, labelled, count, recipe.fit, labels))
+                self._parts.append(TaughtPart(sets, may_teach, labelled, count, recipe.fit, labels))
         for part in self._parts:
             for name, views in part.used.items():
                 self.used[name] += views
@@ -102,6 +142,21 @@ class TaughtBatches:
         self._mean, self._scale = known.mean(axis=0), 1.0 / (known.std(axis=0) + 1e-3)
         self.n_embedding = known.shape[1]
         self.n_tags = self._parts[0].tags.shape[1]
+
+    @property
+    def labelled(self) -> "TaughtPart":
+        """The labelled views; what there is where no batch draws any."""
+        return self._parts[0]
+
+    def hear(self, find: Find, stride: int) -> None:
+        """From now on draw what filters find instead of frames.
+
+        Args:
+            find: what they do.
+            stride: frames of a step.
+        """
+        for part in self._parts:
+            part.hear(find, stride)
 
     def draw(self, seed: int, step: int) -> Batch:
         """Give the batch of a step; the embedding is standardised."""
@@ -115,6 +170,7 @@ class TaughtBatches:
             np.concatenate([batch.targets for batch in drawn]),
             Taught((embedding - self._mean) * self._scale, np.concatenate([t.tags for t in taught])),
             np.concatenate(genres) if genres else None,
+            drawn[0].found,
         )
 
     def _ask_assistant(self, n_labels: int) -> None:
@@ -130,7 +186,7 @@ class TaughtBatches:
             part.probability = evened(part.genres)
 
 
-class _TaughtPart:
+class TaughtPart:
     """The labelled or the unlabelled views of the sets; `count` windows of a batch are of them."""
 
     def __init__(
@@ -144,6 +200,7 @@ class _TaughtPart:
     ) -> None:
         pools, clips, first, windows, frame, embedding, tags = [], [], [], [], [], [], []
         self._count, self.used = count, {}
+        self._stride: int | None = None
         taken = 0
         for teaching in sets:
             mine = [clip for clip in teaching.clips if bool(clip.label) == labelled]
@@ -151,7 +208,7 @@ class _TaughtPart:
             self.used[teaching.folder.name] = len(usable)
             if not usable:
                 continue
-            pools.append(_Pool(teaching, usable))
+            pools.append(Pool(teaching, usable))
             for clip in usable:
                 rows = teaching.rows(clip)
                 first.append(taken)
@@ -166,7 +223,7 @@ class _TaughtPart:
                 f"no {'labelled' if labelled else 'unlabelled'} view of the teaching sets may teach here",
                 remedy="bring such a set with --teach, or set distil.labelled to 1 or 0",
             )
-        self._pool = _Pool.join(pools)
+        self._pool = Pool.join(pools)
         self._first, self._windows = np.array(first), np.array(windows)
         self._frame, self.embedding = np.concatenate(frame), np.concatenate(embedding)
         self.tags = np.concatenate(tags)
@@ -181,10 +238,29 @@ class _TaughtPart:
 
     def said(self) -> NDArray[np.float32]:
         """Give (views, d) what the teacher says of each view, averaged over its windows."""
-        rows = np.concatenate((self.embedding, self.tags), axis=1).astype(np.float32)
+        return self.means(np.concatenate((self.embedding, self.tags), axis=1).astype(np.float32))
+
+    def means(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Give (views, d) means of (n, d) rows, one for each labelled window in order."""
         means: NDArray[np.float32] = np.add.reduceat(rows, self._first, axis=0)
         means /= self._windows[:, None].astype(np.float32)
         return means
+
+    @property
+    def found(self) -> bool:
+        """True where windows are what the filters find; see `Batch`."""
+        return self._stride is not None
+
+    def windows(self, size: int) -> Iterator[Frames]:
+        """Give all labelled windows in order, `size` at once."""
+        owners = np.repeat(np.arange(len(self.targets)), self._windows)
+        for first in range(0, len(owners), size):
+            rows = slice(first, first + size)
+            yield self._pool.at(owners[rows], self._frame[rows] // (self._stride or 1))
+
+    def hear(self, find: Find, stride: int) -> None:
+        """See `TaughtBatches.hear`."""
+        self._pool, self._stride = self._pool.heard(find, stride), stride
 
     def draw(self, jitter: int, random: Random) -> Batch:
         """Draw this part's windows of a batch; the embedding is as the teacher gave it."""
@@ -193,52 +269,8 @@ class _TaughtPart:
         beside = random.integers(-jitter, jitter + 1, len(clips))
         taught = Taught(self.embedding[row].astype(np.float32), self.tags[row].astype(np.float32))
         genres = None if self.genres is None else self.genres[clips]
-        return Batch(self._pool.at(clips, self._frame[row] + beside), self.targets[clips], taught, genres)
-
-
-class _Pool:
-    """The frames of many clips, one after the other; clips shorter than a window are repeated."""
-
-    def __init__(self, prepared: PreparedSet, clips: Sequence[Entry]) -> None:
-        self._n_frames = prepared.front_end.n_frames
-        self.counts = np.array([clip.frames for clip in clips])
-        self._starts = np.concatenate(([0], np.cumsum(self.counts)[:-1]))
-        self._frames = np.empty((self.counts.sum(), prepared.front_end.n_mels), np.float16)
-        for clip, start in zip(clips, self._starts, strict=True):
-            self._frames[start : start + clip.frames] = prepared.frames(clip)
-
-    @classmethod
-    def join(cls, pools: Sequence["_Pool"]) -> "_Pool":
-        """Give one pool of several, their clips in order."""
-        if len(pools) == 1:
-            return pools[0]
-        joined = cls.__new__(cls)
-        joined._n_frames = pools[0]._n_frames
-        joined.counts = np.concatenate([pool.counts for pool in pools])
-        joined._starts = np.concatenate(([0], np.cumsum(joined.counts)[:-1]))
-        joined._frames = np.concatenate([pool._frames for pool in pools])
-        return joined
-
-    def at(self, clips: NDArray[np.int64], start: NDArray[np.int64]) -> Frames:
-        """Give the (n, n_frames, n_mels) windows of clips that begin at these frames."""
-        last = np.maximum(self.counts[clips] - self._n_frames, 0)
-        at = np.clip(start, 0, last)[:, None] + np.arange(self._n_frames)
-        return self._frames[self._starts[clips][:, None] + at % self.counts[clips][:, None]].astype(
-            np.float32
-        )
-
-    def stretched(self, clips: NDArray[np.int64], tempo: NDArray[np.float64], random: Random) -> Frames:
-        """Cut a random window of each clip, read faster or slower by (n, 1) `tempo`."""
-        counts = self.counts[clips][:, None]
-        room = counts - tempo * self._n_frames
-        start = random.uniform(0.0, 1.0, (len(clips), 1)) * np.where(room > 0, room, counts)
-        at = start + tempo * np.arange(self._n_frames)
-        below = at.astype(np.int64)
-        weight = (at - below).astype(np.float32)[:, :, None]
-        first = self._starts[clips][:, None]
-        low = self._frames[first + below % counts].astype(np.float32)
-        high = self._frames[first + (below + 1) % counts].astype(np.float32)
-        return low + weight * (high - low)
+        start = (self._frame[row] + beside) // (self._stride or 1)
+        return Batch(self._pool.at(clips, start), self.targets[clips], taught, genres, self.found)
 
 
 class _May:

@@ -48,7 +48,8 @@ class RunState(msgspec.Struct, kw_only=True):
         held_out: ids of the clips of the test fold.
         dev: ids of the clips of the dev part.
         taught_by: teaching sets, each with how many of its views teach.
-        begun_from: the run whose weights it began with; its groups are among `train_groups`.
+        begun_from: the run whose weights it began with, whose groups are among `train_groups`, or the
+            teacher that it began as.
         step: steps done.
         best_step: where the NLL of the dev part was least; its weights are the run's. 0: not looked for.
         stopped: True where the dev part's NLL had long not become better.

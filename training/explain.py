@@ -20,7 +20,7 @@ from training.audio import clip_frames
 from training.errors import DataError
 from training.explain_plots import plot_explanation, plot_filters
 from training.fit import load_net
-from training.net import GenreNet
+from training.nets import Net
 from training.predict import softmax, window_logits
 from training.store import replace, windows_of
 
@@ -109,7 +109,7 @@ def draw_filters(run: Path, out: Path) -> None:
     state, net = load_net(run)
     front_end = state.recipe.front_end
     out.mkdir(parents=True, exist_ok=True)
-    groups = [conv.weight.detach()[:, 0].numpy() for conv in net.trunk.filters.convs]
+    groups = [picture.numpy() for picture in net.pictures()]
     plot_filters(groups, front_end, out / "filters.png")
 
 
@@ -133,7 +133,7 @@ def in_words(figures: dict[str, Any]) -> str:
     return text
 
 
-def _hear(clip: Path, front_end: FrontEnd, net: GenreNet, temperature: float) -> Hearing:
+def _hear(clip: Path, front_end: FrontEnd, net: Net, temperature: float) -> Hearing:
     frames, powers = clip_frames(clip, front_end)
     given = windows_of(frames, powers, front_end, max(1, round(HOP_S / front_end.frame_s)))
     windows = np.stack([window.frames for window in given])

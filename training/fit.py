@@ -23,8 +23,9 @@ from training.console import out as console
 from training.errors import RecipeError, RunError, SplitError
 from training.learner import Learner, pick_device
 from training.net import GenreNet
+from training.nets import Net, make_net
 from training.predict import clip_logits, fit_temperature, nll
-from training.recipe import Recipe
+from training.recipe import AugmentRecipe, Recipe
 from training.splits import Split, make_split
 from training.store import PreparedSet
 from training.teaching import TeachingSet
@@ -36,8 +37,8 @@ class Job:
 
     Attributes:
         teach: folders of teaching sets; only for a recipe with a `distil` table.
-        filters: a teacher's ONNX file whose filters to begin with.
-        begin_from: a run whose weights to begin with; None begins anew.
+        begin_from: a run whose weights to begin with, or the ONNX file of a teacher to begin as;
+            None begins anew.
         tensorboard: write the curves for TensorBoard, too, into the run's folder.
     """
 
@@ -50,7 +51,6 @@ class Job:
     split_seed: int
     split: str = "folds"
     teach: Sequence[Path] = ()
-    filters: Path | None = None
     begin_from: Path | None = None
     device: str = "auto"
     threads: int | None = None
@@ -75,12 +75,12 @@ def fit(job: Job, *, resume: bool = False, stop_after: int | None = None) -> Run
                 remedy=f"prepare it again with '--recipe {job.recipe.name}', into a folder of its own",
             )
     state, split = _new_state(job, prepared)
+    if job.recipe.net.teacher:
+        return _fit_head(job, state, prepared, sets, resume)
     trainer = Trainer(job, prepared, state, split, sets)
     if (job.out / checkpoint.FILE).exists():
         if not resume:
-            raise RunError(
-                f"{job.out} holds a run already", remedy="give --resume to go on, or another --out"
-            )
+            raise _run_is_there(job.out)
         trainer.restore()
     else:
         trainer.begin()
@@ -89,6 +89,23 @@ def fit(job: Job, *, resume: bool = False, stop_after: int | None = None) -> Run
     job.out.mkdir(parents=True, exist_ok=True)
     trainer.run(min(stop_after or job.recipe.fit.steps, job.recipe.fit.steps))
     return trainer.state
+
+
+def _fit_head(
+    job: Job, state: RunState, prepared: PreparedSet, sets: list[TeachingSet], resume: bool
+) -> RunState:
+    """Fit all at once: there is nothing to go on from."""
+    if (job.out / checkpoint.FILE).exists():
+        if not resume:
+            raise _run_is_there(job.out)
+        return checkpoint.load(job.out)[0]
+    from training.fit_head import fit_head  # brings scikit-learn
+
+    return fit_head(state, prepared, sets, job.begin_from, job.out)
+
+
+def _run_is_there(out: Path) -> RunError:
+    return RunError(f"{out} holds a run already", remedy="give --resume to go on, or another --out")
 
 
 def _new_state(job: Job, prepared: PreparedSet) -> tuple[RunState, Split]:
@@ -138,6 +155,8 @@ class Trainer:
                 remedy="give --teach SET with a recipe that has one, and only with such a recipe",
             )
         self._batches: ClipBatches | TaughtBatches
+        # What never changes is not computed anew at every step.
+        self._hears_once = job.recipe.net.frozen_filters and job.recipe.augment == AugmentRecipe()
         taught = None
         if job.recipe.distil:
             groups = set(state.train_groups)
@@ -154,15 +173,18 @@ class Trainer:
 
     def begin(self) -> None:
         """Take over what the job says to begin with."""
-        if self._job.filters:
-            self._learner.take_filters(self._job.filters)
-        if self._job.begin_from:
-            self._begin_from(self._job.begin_from)
-        elif self._job.recipe.net.frozen_filters and not self._job.filters:
-            raise RunError(
-                f"recipe '{self._job.recipe.name}' never changes its filters, and begins with none",
-                remedy="give --filters TEACHER.onnx, or --begin-from RUN",
-            )
+        first = self._job.begin_from
+        if first is None:
+            if self._job.recipe.net.frozen_filters:
+                raise RunError(
+                    f"recipe '{self._job.recipe.name}' never changes its filters, and begins with none",
+                    remedy="give --begin-from TEACHER.onnx, or --begin-from RUN",
+                )
+        elif first.suffix == ".onnx":
+            self._learner.begin_as(first)
+            self.state.begun_from = first.name
+        else:
+            self._begin_from(first)
 
     def _begin_from(self, run: Path) -> None:
         """Take over the weights of another run, and answer for the groups that taught it."""
@@ -199,6 +221,8 @@ class Trainer:
 
     def run(self, last: int) -> None:
         """Train up to step `last`."""
+        if self._hears_once:
+            self._batches.hear(self._learner.found, self._job.recipe.net.stride)
         losses: list[float] = []
         hits: list[float] = []
         columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
@@ -240,6 +264,8 @@ class Trainer:
         state.curves.append(point)
         if self._fit.patience and held_out_nll is not None:
             self._keep_best(held_out_nll, net)
+        if state.done and isinstance(self._batches, TaughtBatches) and self._job.recipe.distil.refit:
+            self._refit(self._batches)
         if state.dev and state.done:
             if self._best:
                 net.load_state_dict(self._best)
@@ -248,6 +274,16 @@ class Trainer:
         tensors = self._learner.tensors() | {f"best.{key}": value for key, value in self._best.items()}
         checkpoint.save(self._job.out, state, tensors)
         return point
+
+    def _refit(self, batches: TaughtBatches) -> None:
+        """Fit the head of the network that stands for the run anew."""
+        from training.refit import refit  # brings scikit-learn
+
+        net = self._learner.evaluated()
+        if self._best:
+            net.load_state_dict(self._best)
+        refit(net, self._learner.mimic(), batches.labelled, len(self.state.labels))
+        self._best = snapshot(net)
 
     def _keep_best(self, held_out_nll: float, net: GenreNet) -> None:
         """Keep the weights of the least NLL of the dev part; stop once it has long not become less."""
@@ -267,13 +303,14 @@ class Trainer:
         return board(self._job.out, self.state.step)
 
 
-def load_net(folder: Path) -> tuple[RunState, GenreNet]:
+def load_net(folder: Path) -> tuple[RunState, Net]:
     """Give a run's state and the network that stands for it, ready to be asked.
 
-    That is the best one by the dev part's NLL, else the running mean of weights, else the last.
+    That is the best one by the dev part's NLL, else the running mean of weights, else the last; with
+    the head that was fitted at the end, where the recipe says so.
     """
     state, tensors = checkpoint.load(folder)
-    net = GenreNet(state.recipe.net, n_labels=len(state.labels))
+    net = make_net(state.recipe.net, n_labels=len(state.labels))
     weights: dict[str, Any] = next(
         found for prefix in ("best.", "ema.", "net.") if (found := part_of(tensors, prefix))
     )

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from streamer.contract import Contract, Decision
 from training.checkpoint import RunState
-from training.net import GenreNet
+from training.nets import Net
 from training.predict import Logits, softmax, window_logits
 from training.programmes import SILENCE, Programme, windows
 from training.store import PreparedSet
@@ -51,9 +51,7 @@ class Heard:
         return self.state.recipe.draft_contract(self.state.labels, decision)
 
 
-def hear(
-    state: RunState, net: GenreNet, programme: Programme, prepared: PreparedSet, *, hop_s: float
-) -> Heard:
+def hear(state: RunState, net: Net, programme: Programme, prepared: PreparedSet, *, hop_s: float) -> Heard:
     """Ask a run about every window of a programme."""
     front = prepared.front_end
     rate = front.sample_rate

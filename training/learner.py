@@ -1,6 +1,6 @@
 """What learns in a run: the network, what imitates the teacher, the optimiser, the running mean of weights.
 
-SGD with Nesterov momentum on cross-entropy, L2 on kernels; with a teacher also the squared error
+Cross-entropy, with a decay of kernels; with a teacher also the squared error
 of its standardised embedding and the cross-entropy of its tags, given by linear layers on the
 hidden features that are not exported.
 """
@@ -14,12 +14,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from streamer.flow import Frames
 from training.augment import Augment, mixup
 from training.batches import Batch
 from training.checkpoint import part_of, snapshot
 from training.errors import RunError
 from training.net import GenreNet
-from training.recipe import Recipe
+from training.recipe import FitRecipe, Recipe
+
+_STATE = "optimiser."
 
 
 class Mimic(nn.Module):
@@ -56,19 +59,15 @@ class Learner:
         self._mimic = Mimic(recipe.net.hidden, *taught).to(device) if taught else None
         self._augment = Augment(recipe.augment, recipe.front_end)
         self._mean = snapshot(self.net)
-        self._optimiser = torch.optim.SGD(
-            _parameter_groups(self._parameters(), self._fit.weight_decay),
-            lr=self._fit.rate,
-            momentum=self._fit.momentum,
-            nesterov=True,
-        )
+        self._mimic_mean = snapshot(self._mimic) if self._mimic else {}
+        self._optimiser = _optimiser(self._fit, self._parameters())
 
     def begin_from(self, tensors: dict[str, Tensor]) -> None:
         """Take what fits of another run's checkpoint; a layer of other labels begins anew."""
         own = self.net.state_dict()
         given = part_of(tensors, "ema.") or part_of(tensors, "net.")
         fits = {key: value for key, value in given.items() if key in own and own[key].shape == value.shape}
-        if not any(key.startswith("trunk.") for key in fits):
+        if not any(key.startswith("trunk.layers.") for key in fits):
             raise RunError(
                 "its trunk has other shapes than the recipe's", remedy="begin from a run of its widths"
             )
@@ -78,42 +77,48 @@ class Learner:
             for key, value in self._mimic.state_dict().items()
         ):
             self._mimic.load_state_dict(part_of(tensors, "mimic."), strict=False)
+            self._mimic_mean = snapshot(self._mimic)
         self._mean = snapshot(self.net)
 
-    def take_filters(self, teacher: Path) -> None:
-        """Begin with a teacher's filters.
+    def begin_as(self, teacher: Path) -> None:
+        """Begin as a teacher; see `training.inherit`."""
+        from training.inherit import inherit  # brings onnx
 
-        Raises:
-            DataError: it has none of the recipe's sizes.
-        """
-        from training.teacher import read_filters  # brings onnx and its runtime
-
-        found = read_filters(teacher, self._recipe.net.filters)
-        for conv, (weight, bias) in zip(self.net.trunk.filters.convs, found, strict=True):
-            conv.weight.data.copy_(torch.from_numpy(weight))
-            conv.bias.data.copy_(torch.from_numpy(bias))
+        inherit(self.net, self._recipe.net, teacher)
         self._mean = snapshot(self.net)
+
+    def found(self, frames: Frames) -> Frames:
+        """Give what the filters find now in (n, n_frames, n_mels), (n, steps, filters)."""
+        with torch.inference_mode():
+            return self.net.found(torch.from_numpy(frames).to(self.device)).cpu().numpy()
 
     def tensors(self) -> dict[str, Tensor]:
         """Give all that a checkpoint must hold."""
         out = {f"net.{key}": value for key, value in self.net.state_dict().items()}
         if self._fit.ema:
             out |= {f"ema.{key}": value for key, value in self._mean.items()}
+            out |= {f"mimic_ema.{key}": value for key, value in self._mimic_mean.items()}
         if self._mimic:
             out |= {f"mimic.{key}": value for key, value in self._mimic.state_dict().items()}
         for name, parameter in self._parameters().items():
-            out[f"momentum.{name}"] = self._optimiser.state[parameter]["momentum_buffer"]
+            for key, value in self._optimiser.state[parameter].items():
+                out[f"{_STATE}{key}.{name}"] = value
         return out
 
     def restore(self, tensors: dict[str, Tensor]) -> None:
         """Go on from a checkpoint of this run."""
         self.net.load_state_dict(part_of(tensors, "net."))
         self._mean = part_of(tensors, "ema.")
+        self._mimic_mean = part_of(tensors, "mimic_ema.")
         if self._mimic:
             self._mimic.load_state_dict(part_of(tensors, "mimic."))
-        for name, parameter in self._parameters().items():
-            momentum = torch.empty_like(parameter.detach()).copy_(tensors[f"momentum.{name}"])
-            self._optimiser.state[parameter]["momentum_buffer"] = momentum
+        known = self._parameters()
+        for place, value in tensors.items():
+            if place.startswith(_STATE):
+                key, _, name = place.removeprefix(_STATE).partition(".")
+                parameter = known[name]
+                like = torch.empty_like(parameter.detach() if value.ndim else value)
+                self._optimiser.state[parameter][key] = like.copy_(value)
 
     def evaluated(self) -> GenreNet:
         """Give the network that is asked and exported: of the running mean of weights, where there is one."""
@@ -122,6 +127,18 @@ class Learner:
         mean = GenreNet(self._recipe.net, n_labels=self._n_labels)
         mean.load_state_dict(self._mean)
         return mean.to(self.device).eval()
+
+    def mimic(self) -> Mimic:
+        """Give what imitates the teacher, as `evaluated` gives the network."""
+        if not self._mimic:
+            raise ValueError("there is no teacher")
+        if not self._fit.ema:
+            return self._mimic
+        mean = Mimic(
+            self._recipe.net.hidden, self._mimic.embedding.out_features, self._mimic.tags.out_features
+        )
+        mean.load_state_dict(self._mimic_mean)
+        return mean.to(self.device)
 
     def rate(self, step: int) -> float:
         """Give the learning rate of a step: a rise over `warmup` steps, then a cosine to zero."""
@@ -135,17 +152,20 @@ class Learner:
         seeds = np.random.SeedSequence((self._seed, step)).generate_state(2)
         random = torch.Generator().manual_seed(int(seeds[0]))
         torch.manual_seed(int(seeds[1]))  # of dropout
-        x = self._augment(torch.from_numpy(batch.frames).to(self.device), random)
-        y = self._wanted(batch)
-        x, y = mixup(x, y, self._fit.mixup, random)
+        x = torch.from_numpy(batch.frames).to(self.device)
+        if not batch.found:
+            x = self._augment(x, random)
+        x, y = mixup(x, self._wanted(batch), self._fit.mixup, random)
         self.net.train()
         self._optimiser.zero_grad(set_to_none=True)
         with _precision(self._fit.precision, self.device):
-            hidden = self.net.hidden(x)
+            hidden = self.net.hidden(x if batch.found else self.net.found(x))
             logits = self.net.head.logits(hidden).float()
             told = self._mimic(hidden) if self._mimic else None
         loss, accuracy = self._loss(logits, told, y)
         loss.backward()
+        if self._fit.clip:
+            nn.utils.clip_grad_norm_(self._parameters().values(), self._fit.clip)
         self._optimiser.step()
         if not math.isfinite(loss.item()):
             raise RunError(f"the loss is not finite at step {step}", remedy="lower fit.rate in the recipe")
@@ -190,11 +210,12 @@ class Learner:
         if not self._fit.ema:
             return
         keep = min(self._fit.ema, (1.0 + step) / (10.0 + step))
-        for key, value in self.net.state_dict().items():
-            if value.dtype.is_floating_point:
-                self._mean[key].lerp_(value.detach(), 1.0 - keep)
-            else:
-                self._mean[key].copy_(value)
+        for mean, module in ((self._mean, self.net), (self._mimic_mean, self._mimic)):
+            for key, value in module.state_dict().items() if module else ():
+                if value.dtype.is_floating_point:
+                    mean[key].lerp_(value.detach(), 1.0 - keep)
+                else:
+                    mean[key].copy_(value)
 
     def _parameters(self) -> dict[str, nn.Parameter]:
         named = {name: value for name, value in self.net.named_parameters() if value.requires_grad}
@@ -216,11 +237,14 @@ def pick_device(wanted: str) -> torch.device:
     return torch.device("cuda" if wanted != "cpu" and torch.cuda.is_available() else "cpu")
 
 
-def _parameter_groups(named: dict[str, nn.Parameter], weight_decay: float) -> list[dict[str, object]]:
-    """L2 pulls at kernels; a batch norm's scale or a bias that it pulled at would only be in its way."""
+def _optimiser(fit: FitRecipe, named: dict[str, nn.Parameter]) -> torch.optim.Optimizer:
+    """Make one; it pulls at kernels, a batch norm's scale or a bias that it pulled at would be in its way."""
     kernels = [p for p in named.values() if p.ndim > 1]
     others = [p for p in named.values() if p.ndim <= 1]
-    return [{"params": kernels, "weight_decay": weight_decay}, {"params": others, "weight_decay": 0.0}]
+    groups = [{"params": kernels, "weight_decay": fit.weight_decay}, {"params": others, "weight_decay": 0.0}]
+    if fit.optimiser == "adamw":
+        return torch.optim.AdamW(groups, lr=fit.rate)
+    return torch.optim.SGD(groups, lr=fit.rate, momentum=fit.momentum, nesterov=True)
 
 
 def _precision(wanted: str, device: torch.device) -> AbstractContextManager[object]:

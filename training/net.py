@@ -1,38 +1,27 @@
-"""The network: timbre and rhythm filters, convolutions over time, pooling over the window.
+"""The network: filters of timbre and rhythm, convolutions over time, pooling over the window.
 
-(batch, n_frames, n_mels) log-mel frames -> `Trunk` -> (batch, features, steps) -> `Head` -> (batch, labels).
+(batch, n_frames, n_mels) log-mel frames -> `Filters` -> `Trunk` -> `Head` -> (batch, labels).
 
-The filters are musicnn's (Pons and Serra 2019): some span many bands and few frames and are heard
-at the pitch where they answer most, some span one band and many frames. No layer pads in time, and
-only the filters have a stride, so a step's features depend on nothing but its own frames: windows
-that overlap by a multiple of the stride share them. Frames come levelled (`FrontEnd.normalisation`),
-so the network doesn't hear how loud a station is.
+Its form is musicnn's (Pons and Serra 2019), read at coarser steps: some filters span many bands and
+few frames and are heard at the pitch where they answer most, some span one band and many frames;
+layers over time add to one another, and the mean and the maximum of all of them are kept. No layer
+pads in time, and only the filters have a stride, so a step's features depend on nothing but its own
+frames: windows that overlap by a multiple of the stride share them. Frames come levelled
+(`FrontEnd.normalisation`), so the network doesn't hear how loud a station is.
 """
 
 import math
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from training.recipe import NetRecipe
+from training.recipe import TAPS, NetRecipe
 
 # musicnn's compression of mel power: log10(1 + 10000 * mel), of a record at this level.
-REFERENCE_DBFS = -20.0
+REFERENCE_DBFS = -12.0
 COMPRESSION = math.log(10_000.0) + REFERENCE_DBFS / 10.0 * math.log(10.0)
-
-
-class TimeConv(nn.Conv1d):
-    """A convolution over time, done as one matrix product.
-
-    It gives what `nn.Conv1d` gives; forward and backward take half as long on a CPU.
-    """
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Take (batch, in, steps); give (batch, out, steps')."""
-        length = self.kernel_size[0]
-        windows = x.transpose(1, 2).unfold(1, length, 1).flatten(2)
-        return functional.linear(windows, self.weight.flatten(1), self.bias).transpose(1, 2)
 
 
 class Filters(nn.Module):
@@ -40,63 +29,119 @@ class Filters(nn.Module):
 
     (batch, n_frames, n_mels) levelled log-mel frames -> (batch, filters, steps). A step is `stride`
     frames; it is centred in the longest filter.
+
+    Those over many bands are sums of a few patterns over time that all of them share, each spread
+    over bands in its own way: a convolution over time, then one over bands, at three sevenths of
+    the work of musicnn's own.
     """
 
     def __init__(self, recipe: NetRecipe) -> None:
         super().__init__()
-        self.stride, self.longest = recipe.stride, max(frames for _, frames, _ in recipe.filters)
-        self.frozen = recipe.frozen_filters
-        self.convs = nn.ModuleList(
-            nn.Conv2d(1, count, (frames, bands), stride=(recipe.stride, recipe.band_stride))
-            for count, frames, bands in recipe.filters
+        self.stride, self.longest = recipe.stride, recipe.longest
+        self.patterns = nn.Conv2d(
+            1, recipe.patterns, (recipe.wide_frames, 1), stride=(recipe.stride, 1), bias=False
+        )
+        self.wide = nn.ModuleList(
+            nn.Conv2d(recipe.patterns, count, (1, bands)) for count, _, bands in recipe.wide
+        )
+        self.long = nn.ModuleList(
+            nn.Conv2d(1, count, (frames, 1), stride=(recipe.stride, recipe.band_stride))
+            for count, frames, _ in recipe.long
         )
         for parameter in self.parameters():
-            parameter.requires_grad = not self.frozen
+            parameter.requires_grad = not recipe.frozen_filters
 
     def forward(self, frames: Tensor) -> Tensor:
         """See the class."""
         # Not softplus: ONNX Runtime computes that one number at a time, three times slower.
         x = torch.log(1.0 + torch.exp(frames + COMPRESSION)).unsqueeze(1)
         steps = (frames.shape[1] - self.longest) // self.stride + 1
-        out = []
-        for conv in self.convs:
-            before = (self.longest - conv.kernel_size[0]) // 2
-            last = before + (steps - 1) * self.stride + conv.kernel_size[0]
-            out.append(conv(x[:, :, before:last]).amax(dim=3))
-        return functional.relu(torch.cat(out, dim=1))
+        patterns = self.patterns(self._centred(x, self.patterns.kernel_size[0], steps))
+        found = [conv(patterns).amax(dim=3) for conv in self.wide]
+        found += [conv(self._centred(x, conv.kernel_size[0], steps)).amax(dim=3) for conv in self.long]
+        return functional.relu(torch.cat(found, dim=1))
+
+    def _centred(self, x: Tensor, size: int, steps: int) -> Tensor:
+        """Give the frames that kernels of `size` frames see if each lies in the middle of its step."""
+        before = (self.longest - size) // 2
+        return x[:, :, before : before + (steps - 1) * self.stride + size]
+
+    def pictures(self) -> list[Tensor]:
+        """Give all filters of each size as (count, frames, bands)."""
+        patterns = self.patterns.weight[:, 0, :, 0]
+        wide = [torch.einsum("pt,cpb->ctb", patterns, conv.weight[:, :, 0]) for conv in self.wide]
+        return [picture.detach() for picture in (*wide, *(conv.weight[:, 0] for conv in self.long))]
+
+
+class OverTime(nn.Module):
+    """A convolution of `TAPS` steps over time: (batch, steps, before) -> (batch, steps - TAPS + 1, after).
+
+    As sums of matrix products; forward and backward take a third of `nn.Conv1d`'s time on a CPU.
+    """
+
+    def __init__(self, before: int, after: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(TAPS, before, after) * 0.5 / math.sqrt(TAPS * before))
+        self.bias = nn.Parameter(torch.zeros(after))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """See the class."""
+        steps = x.shape[1] - TAPS + 1
+        out = x[:, :steps] @ self.weight[0]
+        for tap in range(1, TAPS):
+            out = out + x[:, tap : tap + steps] @ self.weight[tap]
+        return out + self.bias
+
+
+class Norm(nn.BatchNorm1d):
+    """A batch norm of (batch, steps, features)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """See the class."""
+        return super().forward(x.flatten(0, 1)).view(x.shape)
+
+
+class Layer(nn.Module):
+    """A convolution over time, ReLU, batch norm: (batch, steps, before) -> (batch, steps - 2, after)."""
+
+    def __init__(self, before: int, after: int) -> None:
+        super().__init__()
+        self.conv = OverTime(before, after)
+        self.norm = Norm(after)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """See the class."""
+        found: Tensor = self.norm(functional.relu(self.conv(x)))
+        return found
 
 
 class Trunk(nn.Module):
-    """Frames to features: (batch, n_frames, n_mels) -> (batch, features, steps).
+    """What the filters found to features: (batch, steps, filters) -> (batch, steps', features).
 
     Features are those of the filters and of every layer over time, at the steps that all have.
     """
 
     def __init__(self, recipe: NetRecipe) -> None:
         super().__init__()
-        self.filters = Filters(recipe)
-        widths = [sum(count for count, _, _ in recipe.filters), *recipe.channels]
-        self.norm = nn.BatchNorm1d(widths[0])
-        self.layers = nn.ModuleList(
-            nn.Sequential(TimeConv(before, after, 3, bias=False), nn.BatchNorm1d(after), nn.ReLU())
-            for before, after in zip(widths, recipe.channels, strict=False)
-        )
+        found = sum(count for count, _, _ in recipe.filters)
+        widths = [found] + [recipe.channels] * recipe.layers
+        self.norm = Norm(found)
+        self.layers = nn.ModuleList(Layer(*pair) for pair in pairwise(widths))
         self.features = sum(widths)
 
-    def forward(self, frames: Tensor) -> Tensor:
+    def forward(self, found: Tensor) -> Tensor:
         """See the class."""
-        with torch.set_grad_enabled(torch.is_grad_enabled() and not self.filters.frozen):
-            found = self.filters(frames)
         x = self.norm(found)
         out = [x]
-        for layer in self.layers:
-            x = layer(x)
-            out = [*(y[:, :, 1:-1] for y in out), x]
-        return torch.cat(out, dim=1)
+        for number, layer in enumerate(self.layers):
+            # From the second on a layer says what it adds.
+            x = layer(x) + x[:, 1:-1] if number else layer(x)
+            out = [*(y[:, 1:-1] for y in out), x]
+        return torch.cat(out, dim=2)
 
 
 class Head(nn.Module):
-    """Features of a window to logits: (batch, features, steps) -> (batch, labels)."""
+    """Features of a window to logits: (batch, steps, features) -> (batch, labels)."""
 
     def __init__(self, recipe: NetRecipe, features: int, n_labels: int) -> None:
         super().__init__()
@@ -106,8 +151,8 @@ class Head(nn.Module):
         self.linear = nn.Linear(recipe.hidden, n_labels)
 
     def hidden(self, features: Tensor) -> Tensor:
-        """Take (batch, features, steps); give (batch, hidden), of their mean and maximum."""
-        pooled = torch.cat((features.mean(dim=2), features.amax(dim=2)), dim=1)
+        """Take (batch, steps, features); give (batch, hidden), of their mean and maximum."""
+        pooled = torch.cat((features.mean(dim=1), features.amax(dim=1)), dim=1)
         return functional.relu(self.norm(self.dense(pooled)))
 
     def logits(self, hidden: Tensor) -> Tensor:
@@ -120,17 +165,26 @@ class Head(nn.Module):
 
 
 class GenreNet(nn.Module):
-    """Trunk and head in one: (batch, n_frames, n_mels) -> (batch, labels) logits."""
+    """The whole: (batch, n_frames, n_mels) -> (batch, labels) logits."""
 
     def __init__(self, recipe: NetRecipe, *, n_labels: int) -> None:
         super().__init__()
+        self.filters = Filters(recipe)
         self.trunk = Trunk(recipe)
         self.head = Head(recipe, self.trunk.features, n_labels)
 
+    def found(self, frames: Tensor) -> Tensor:
+        """Give what the filters find, (batch, steps, filters)."""
+        return self.filters(frames).transpose(1, 2)
+
+    def hidden(self, found: Tensor) -> Tensor:
+        """Take what the filters found; give what the head's last layer sees, (batch, hidden)."""
+        return self.head.hidden(self.trunk(found))
+
+    def pictures(self) -> list[Tensor]:
+        """Give all filters of each size as (count, frames, bands)."""
+        return self.filters.pictures()
+
     def forward(self, frames: Tensor) -> Tensor:
         """See the class."""
-        return self.head(self.trunk(frames))
-
-    def hidden(self, frames: Tensor) -> Tensor:
-        """Give what the head's last layer sees, (batch, hidden)."""
-        return self.head.hidden(self.trunk(frames))
+        return self.head.logits(self.hidden(self.found(frames)))

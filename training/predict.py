@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 
 from streamer.flow import Frames
-from training.net import GenreNet
+from training.nets import Net
 from training.store import Entry, PreparedSet
 
 Logits = NDArray[np.float32]
@@ -15,7 +15,7 @@ BATCH = 256  # windows at once: 10 MB of input
 
 
 def clip_logits(
-    net: GenreNet, prepared: PreparedSet, clips: Sequence[Entry], labels: list[str], *, hop_s: float = 3.0
+    net: Net, prepared: PreparedSet, clips: Sequence[Entry], labels: list[str], *, hop_s: float = 3.0
 ) -> tuple[Logits, NDArray[np.int64], NDArray[np.int64]]:
     """Give (n, labels) logits of all windows of the clips, (n,) targets, and (n,) which clip each is of."""
     hop = max(1, round(hop_s / prepared.front_end.frame_s))
@@ -40,7 +40,7 @@ def clip_logits(
     return np.concatenate(logits), targets[clip_of], clip_of
 
 
-def window_logits(net: GenreNet, windows: Frames) -> Logits:
+def window_logits(net: Net, windows: Frames) -> Logits:
     """Give the (n, labels) logits of (n, n_frames, n_mels) windows, wherever the network lies."""
     device = next(net.parameters()).device
     net.eval()

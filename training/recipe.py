@@ -12,26 +12,61 @@ from training.errors import RecipeError
 RECIPES = Path(__file__).with_name("recipes")
 
 
+TAPS = 3
+"""Steps that a layer over time sees."""
+
+
 class NetRecipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The network's sizes; see `training.net`.
 
     Attributes:
-        filters: of the first layer, as (how many, frames, bands).
+        filters: of the first layer, as (how many, frames, bands); some are over many bands, and these
+            have one number of frames.
+        patterns: over time, of which the filters over many bands are made.
         stride: frames from one step of the network to the next.
-        band_stride: bands from one place where a filter is tried to the next.
-        frozen_filters: leave them as they begin: a teacher's, given by `fit --filters`.
-        channels: of the layers over time.
+        band_stride: bands from one place where a filter over one band is tried to the next; the
+            others are tried at every place.
+        frozen_filters: leave them as they begin: see `fit --begin-from`.
+        layers: over time.
+        channels: of each layer over time.
         hidden: of the layer behind the pooling.
         dropout: share of the hidden features that are dropped in training.
+        teacher: be the teacher itself, with a linear head (`training.tagger`), instead of a student:
+            filters, layers, channels, hidden and tags are its own, the rest means nothing.
+        tags: that the teacher gives.
     """
 
     filters: tuple[tuple[int, int, int], ...]
+    patterns: int = 3
     stride: int
     band_stride: int = 1
-    channels: tuple[int, ...]
-    hidden: int
     frozen_filters: bool = False
+    layers: int = 3
+    channels: int
+    hidden: int
     dropout: float = 0.3
+    teacher: bool = False
+    tags: int = 0
+
+    @property
+    def wide(self) -> tuple[tuple[int, int, int], ...]:
+        """The filters over many bands."""
+        return tuple(size for size in self.filters if size[2] > 1)
+
+    @property
+    def long(self) -> tuple[tuple[int, int, int], ...]:
+        """The filters over one band."""
+        return tuple(size for size in self.filters if size[2] == 1)
+
+    @property
+    def wide_frames(self) -> int:
+        """Frames of the filters over many bands, 1 where there are none."""
+        return max((frames for _, frames, _ in self.wide), default=1)
+
+    @property
+    def longest(self) -> int:
+        """Frames of the longest filter."""
+        return max((frames for _, frames, _ in self.filters), default=1)
 
 
 class FitRecipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -42,8 +77,10 @@ class FitRecipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         batch: windows a step.
         rate: highest learning rate; it rises over `warmup` steps and falls to zero as a cosine.
         warmup: steps.
-        momentum: of SGD (Nesterov).
-        weight_decay: L2 on all weights but those of batch norms and biases.
+        optimiser: `sgd` with Nesterov momentum, or `adamw` (Loshchilov and Hutter 2019).
+        momentum: of SGD.
+        weight_decay: of all weights but those of batch norms and biases: L2 for SGD, decoupled for AdamW.
+        clip: longest gradient of all weights together; a longer one is scaled down. 0: any.
         label_smoothing: share of the target that is spread over all labels.
         mixup: share of windows that are mixed with another.
         group_cap: most clips of one group that count within its label; more share that weight.
@@ -59,8 +96,10 @@ class FitRecipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     batch: int = 64
     rate: float = 0.05
     warmup: int = 100
+    optimiser: Literal["sgd", "adamw"] = "sgd"
     momentum: float = 0.9
     weight_decay: float = 5e-4
+    clip: float = 0.0
     label_smoothing: float = 0.1
     mixup: float = 0.5
     group_cap: int = 12
@@ -110,6 +149,7 @@ class DistilRecipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         genres: how much counts what a linear head on the teacher's embedding says (`training.assistant`):
             its share in the targets of labelled windows, and the weight of unlabelled ones; 0: no such head.
         jitter: frames by which a window may lie beside the teacher's.
+        refit: fit the head anew at the end (`training.refit`).
     """
 
     labelled: float = 0.5
@@ -117,6 +157,7 @@ class DistilRecipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     tags: float = 1.0
     genres: float = 0.0
     jitter: int = 3
+    refit: bool = False
 
 
 class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -207,9 +248,8 @@ def _refuse_unknown(text: bytes) -> None:
 
 def _steps(recipe: Recipe) -> int:
     """Give the steps that are left of a window behind all layers over time."""
-    longest = max((frames for _, frames, _ in recipe.net.filters), default=1)
-    found = (recipe.front_end.n_frames - longest) // max(1, recipe.net.stride) + 1
-    return found - 2 * len(recipe.net.channels)
+    found = (recipe.front_end.n_frames - recipe.net.longest) // max(1, recipe.net.stride) + 1
+    return found - (TAPS - 1) * recipe.net.layers
 
 
 def _check(recipe: Recipe, name: str) -> None:
@@ -220,6 +260,7 @@ def _check(recipe: Recipe, name: str) -> None:
         "fit.batch": fit.batch >= 2,
         "fit.rate": fit.rate > 0,
         "fit.momentum": 0 <= fit.momentum < 1,
+        "fit.clip": fit.clip >= 0,
         "fit.label_smoothing": 0 <= fit.label_smoothing < 1,
         "fit.mixup": 0 <= fit.mixup <= 1,
         "fit.group_cap": fit.group_cap >= 1,
@@ -231,11 +272,15 @@ def _check(recipe: Recipe, name: str) -> None:
         "net.dropout": 0 <= recipe.net.dropout < 1,
         "augment.tempo": 0 <= recipe.augment.tempo < 0.5,
         "front_end.f_max": front.f_min < front.f_max <= front.sample_rate / 2,
-        "net.filters": bool(recipe.net.filters)
-        and all(count >= 1 and 1 <= bands <= front.n_mels for count, _, bands in recipe.net.filters),
+        "net.filters": bool(recipe.net.wide)
+        and all(count >= 1 and 1 <= bands <= front.n_mels for count, _, bands in recipe.net.filters)
+        and all(frames == recipe.net.wide_frames for _, frames, _ in recipe.net.wide),
+        "net.teacher": not recipe.net.teacher or bool(recipe.distil and recipe.net.tags),
+        "net.patterns": 1 <= recipe.net.patterns <= recipe.net.wide_frames,
         "net.stride": recipe.net.stride >= 1,
         "net.band_stride": recipe.net.band_stride >= 1,
-        "net.channels": bool(recipe.net.channels) and min(recipe.net.channels) >= 1,
+        "net.layers": recipe.net.layers >= 1,
+        "net.channels": recipe.net.channels >= 1,
         "net.hidden": recipe.net.hidden >= 1,
         "front_end.n_frames": _steps(recipe) >= 1,
         "front_end.hop_length": 1 <= front.hop_length <= front.n_fft,
@@ -245,6 +290,7 @@ def _check(recipe: Recipe, name: str) -> None:
         rules["distil.embedding"] = recipe.distil.embedding >= 0
         rules["distil.tags"] = recipe.distil.tags >= 0
         rules["distil.genres"] = 0 <= recipe.distil.genres <= (1 if recipe.distil.labelled else 0)
+        rules["distil.refit"] = not recipe.distil.refit or recipe.distil.labelled > 0
         rules["distil.jitter"] = recipe.distil.jitter >= 0
     for key, holds in rules.items():
         if not holds:

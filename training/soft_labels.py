@@ -42,7 +42,7 @@ def read_soft_labels(path: Path) -> SoftLabels:
     Raises:
         DataError: it can't be read, a key is missing, or the arrays don't fit each other.
     """
-    remedy = "see training/soft_labels.py for the format; 'python -m training label' writes it"
+    remedy = "see training/soft_labels.py for the format; 'python -m training teach' writes it"
     try:
         with np.load(path, allow_pickle=False) as arrays:
             found = {key: arrays[key] for key in KEYS}

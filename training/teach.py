@@ -1,4 +1,4 @@
-"""A teaching set: random views of clips, labelled or not, each with what the teacher says of it.
+"""A teaching set: random views of clips, labelled or not, each with what the teacher says of it anew.
 
 It is a prepared set (see `training.store`) whose clips are views, with `labels.npz` beside the
 index (see `training.soft_labels`). A view's id is its clip's with `#` and a number; view 0 is the
@@ -133,14 +133,10 @@ def _write_view(clip: Clip, view_id: str, file: str, piece: Samples, number: int
     path = _plan.out / file
     if not path.exists():
         random = np.random.default_rng((_plan.seed, zlib.crc32(view_id.encode())))
-        played = heard = piece
-        also = ""
-        if number:
-            view = make_view(piece, clip.label, _partner, random)
-            played, heard, also = view.played, view.heard, view.also
+        heard, also = make_view(piece, clip.label, _partner, random) if number else (piece, "")
         frames, powers = frames_of(heard, RATE, _plan.front_end)
         start_s, embedding, tags = _teacher.ask(
-            soxr.resample(played, RATE, TEACHER_FRONT_END.sample_rate, quality="MQ"), HOP_S
+            soxr.resample(heard, RATE, TEACHER_FRONT_END.sample_rate, quality="MQ"), HOP_S
         )
         arrays = {
             "frames": frames.astype(np.float16), "powers": powers, "also": np.array(also),

@@ -2,86 +2,44 @@
 
 The teacher's form is musicnn's (Pons and Serra 2019): input (n, 187, 96) log-mel frames of 16 kHz
 mono; outputs `tags` (n, 50), `penultimate` (n, 200), and `mean_pool`, `max_pool` (n, 256 each).
-Its front end is written down here once, in the terms of our own.
+Its front end is written down here once, in the terms of our own, but for two things. A running level
+is taken off, as the student has it, and put to `training.net.REFERENCE_DBFS`: what the teacher says
+depends much on how loud a sound is, which a student that hears no level can't learn. And a frame
+comes each 250 samples instead of 256, so that its windows are the student's.
 """
 
 import csv
 import io
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import onnx
 import onnxruntime as ort
 from numpy.typing import NDArray
-from onnx import numpy_helper
 
 from streamer.contract import FrontEnd
 from streamer.flow import Frames, Samples
 from streamer.signal.mel import MelStream
 from training.errors import DataError
+from training.net import COMPRESSION
 
 FRONT_END = FrontEnd(
     sample_rate=16_000,
     n_fft=512,
-    hop_length=256,
+    hop_length=250,
     window="hann",
     n_mels=96,
     f_min=0.0,
     f_max=8_000.0,
     mel_scale="slaney",
     mel_norm="slaney",
-    log_offset=1e-4,  # log10(10000 mel + 1) = 4 + log10(mel + 1e-4)
+    log_offset=1e-9,
     n_frames=187,
+    normalisation="level",
+    level_half_life_s=4.0,
 )
 EMBEDDING = ("penultimate", "mean_pool", "max_pool")
 """What the embedding in a file of soft labels is made of, in this order: 712 numbers."""
 OUTPUTS = ("tags", *EMBEDDING)
-
-
-def read_filters(
-    path: Path, shapes: Sequence[tuple[int, int, int]]
-) -> list[tuple[NDArray[np.float32], NDArray[np.float32]]]:
-    """Give the teacher's filters of some shapes, to work on ln(1 + 10000 mel) of a levelled record.
-
-    Args:
-        path: its ONNX file.
-        shapes: (how many, frames, bands) of each layer, as `NetRecipe.filters` has them.
-
-    Returns:
-        (how many, 1, frames, bands) weights and (how many,) biases for each shape.
-
-    Raises:
-        DataError: it can't be read or has no layer of a shape.
-    """
-    try:
-        tensors = {tensor.name: numpy_helper.to_array(tensor) for tensor in onnx.load(path).graph.initializer}
-        scale, shift, mean, variance = (
-            float(tensors[f"bn0.{key}"][0]) for key in ("weight", "bias", "running_mean", "running_var")
-        )
-    except Exception as error:  # protobuf's classes differ from version to version
-        raise DataError(
-            f"{path}: no teacher with filters: {error}", remedy="give musicnn's ONNX file"
-        ) from error
-    # Its first batch norm (epsilon 0.001) is of log10(1 + 10000 mel); both go into the weights.
-    factor = scale / np.sqrt(variance + 1e-3)
-    offset = shift - factor * mean
-    found = []
-    for count, frames, bands in shapes:
-        names = [name for name, tensor in tensors.items() if tensor.shape == (count, 1, frames, bands)]
-        if not names:
-            raise DataError(
-                f"{path}: no layer of {count} filters of {frames} frames and {bands} bands",
-                remedy="set net.filters to sizes that it has",
-            )
-        weight, bias = tensors[names[0]], tensors[names[0].replace("weight", "bias")]
-        found.append(
-            (
-                (weight * factor / np.log(10.0)).astype(np.float32),
-                (bias + offset * weight.sum(axis=(1, 2, 3))).astype(np.float32),
-            )
-        )
-    return found
 
 
 class Teacher:
@@ -129,10 +87,8 @@ class Teacher:
             embedding: (k, 712), see `EMBEDDING`.
             tags: (k, 50).
         """
-        frames = self._frames(samples)
+        frames = self._frames(np.resize(samples, max(len(samples), FRONT_END.window_samples)))
         size = FRONT_END.n_frames
-        if len(frames) < size:
-            frames = np.resize(frames, (size, frames.shape[1]))
         hop = max(1, round(hop_s / FRONT_END.frame_s))
         starts = np.arange(0, len(frames) - size + 1, hop)
         windows = np.stack([frames[start : start + size] for start in starts])
@@ -140,8 +96,8 @@ class Teacher:
         return starts * FRONT_END.frame_s, np.concatenate(parts, axis=1), tags
 
     def _frames(self, samples: Samples) -> Frames:
-        """Give its (k, 96) frames: centred, the edges mirrored."""
-        half = FRONT_END.n_fft // 2
-        padded = np.pad(samples, half, mode="reflect" if len(samples) > half else "constant")
-        logs, _ = MelStream(FRONT_END).push(padded.astype(np.float32))
-        return (4.0 + logs / np.log(10.0)).astype(np.float32)
+        """Give its (k, 96) frames: log10(1 + 10000 mel) of the sound brought to the reference level."""
+        logs, _ = MelStream(FRONT_END).push(samples.astype(np.float32))
+        return (np.log1p(np.exp(logs + np.float32(COMPRESSION))) / np.float32(np.log(10.0))).astype(
+            np.float32
+        )

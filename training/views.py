@@ -1,12 +1,10 @@
-"""Random views of a sound, as radio would have it: what a student learns from, and what its teacher hears.
+"""Random views of a sound, as radio would have it: what a student learns from, and its teacher labels anew.
 
-A view first changes what is played (speed, pitch, another record mixed in): the teacher hears that
-and labels it anew. Then it changes how it arrives (equaliser, compressor, speech over it, codec,
-low-pass): only the student hears that, so that it learns to give the same answer.
+A view first changes what is played (speed, pitch, another record mixed in), then how it arrives
+(equaliser, compressor, speech over it, codec, low-pass).
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -20,22 +18,13 @@ Partner = tuple[str, str, Samples]
 """Label ("" where there is none), group, (n,) samples at `RATE`."""
 
 
-@dataclass(frozen=True, slots=True)
-class View:
-    """`played` is for the teacher, `heard` for the student, `also` is the group of what was mixed in."""
-
-    played: Samples
-    heard: Samples
-    also: str = ""
-
-
 def make_view(
     samples: Samples,
     label: str,
     partner: Callable[[np.random.Generator], Partner],
     random: np.random.Generator,
-) -> View:
-    """Make a random view.
+) -> tuple[Samples, str]:
+    """Make a random view; give it, and the group of what was mixed in ("" where nothing was).
 
     Args:
         samples: (n,) float32 mono at `RATE`, n >= 1.
@@ -51,14 +40,14 @@ def make_view(
     if random.random() < 0.35:
         other_label, group, other = partner(random)
         if label in ("", other_label) and other_label != "speech":
-            # Two records at once, of one kind: the teacher hears both.
+            # Two records at once, of one kind.
             played, also = effects.mix(played, other, random.uniform(-3.0, 12.0)), group
         elif other_label in ("speech", "noise") and label != other_label:
             heard_over, also = (other, random.uniform(2.0 if label else 6.0, 15.0)), group
         else:
             played, also = effects.mix(played, other, random.uniform(8.0, 20.0)), group
     heard = played if heard_over is None else effects.mix(played, *heard_over)
-    return View(_finite(played), _finite(_arrive(heard, random)), also)
+    return _finite(_arrive(heard, random)), also
 
 
 def _arrive(samples: Samples, random: np.random.Generator) -> Samples:

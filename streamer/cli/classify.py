@@ -26,8 +26,8 @@ MEDIA_SUFFIXES = frozenset(
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line, also on a terminal.")
 @click.option("--segments", is_flag=True, help="Tell every three seconds too.")
-@click.option("--model", "model_path", type=click.Path(path_type=Path), help="A genrecast model file.")
-def command(paths: tuple[str, ...], as_json: bool, segments: bool, model_path: Path | None) -> None:
+@click.option("--model", "model_path", help="`accurate`, or a genrecast model file.  [default]")
+def command(paths: tuple[str, ...], as_json: bool, segments: bool, model_path: str | None) -> None:
     """Say what whole files are, as fast as possible; a folder means all media in it.
 
     A file that can't be judged gives an object with 'error' and a non-zero exit status

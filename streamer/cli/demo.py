@@ -14,7 +14,7 @@ import click
 
 
 @click.command("demo")
-@click.option("--model", help="A genrecast model file.  [the embedded one]")
+@click.option("--model", help="`accurate`, or a genrecast model file.  [default]")
 def command(model: str | None) -> None:
     """Tag a minute of synthetic radio live, through everything that real radio goes through.
 

@@ -5,7 +5,6 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import click
 
@@ -34,8 +33,8 @@ class Finding:
 
 
 @click.command("doctor")
-@click.option("--model", "model_path", type=click.Path(path_type=Path), help="Look at this model file.")
-def command(model_path: Path | None) -> None:
+@click.option("--model", "model_path", help="`accurate`, or a model file.  [default]")
+def command(model_path: str | None) -> None:
     """Say what works here, and what to do about what doesn't.
 
     Ends with status 1 where something that every use needs is broken; a missing sound
@@ -51,7 +50,7 @@ def command(model_path: Path | None) -> None:
     sys.exit(1 if failed else 0)
 
 
-def findings(model_path: Path | None) -> Iterator[Finding]:
+def findings(model_path: str | None) -> Iterator[Finding]:
     """Look at one thing after the other."""
     system = f"{platform.system()} {platform.machine()}, Python {platform.python_version()}"
     yield Finding("genrecast", True, f"{__version__} on {system}")
@@ -62,7 +61,7 @@ def findings(model_path: Path | None) -> Iterator[Finding]:
     yield _endpoint()
 
 
-def _model(path: Path | None) -> Finding:
+def _model(path: str | None) -> Finding:
     from streamer.model.session import Model
 
     try:

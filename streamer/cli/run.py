@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 @click.option("--config", "config_path", type=click.Path(path_type=Path), help="TOML file with [[station]]s.")
 @click.option("--source", help="What to listen to: soundcard:, http(s)://, a file, stdin:.  [soundcard:]")
 @click.option("--station", help="Id of the station, in topics.  [live]")
-@click.option("--model", help="A genrecast model file.  [the embedded one]")
+@click.option("--model", help="`accurate`, or a genrecast model file.  [default]")
 @click.option("--bind", help="ZeroMQ endpoint to publish on.  [tcp://127.0.0.1:5567]")
 @click.option(
     "--open-to-network", is_flag=True, default=None, help="Allow --bind to be reached from outside."

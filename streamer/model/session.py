@@ -8,7 +8,7 @@ import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
-from streamer.config import Provider
+from streamer.config import SHIPPED_MODELS, Provider
 from streamer.contract import REMEDY, Contract, probe_samples, read_contract
 from streamer.errors import ModelContractError, ModelError, ProviderError
 from streamer.flow import Frames
@@ -50,8 +50,9 @@ class Model:
 
     @classmethod
     def load(cls, path: str | Path | None = None, *, provider: Provider = "auto") -> "Model":
-        """Load a file, or the embedded default."""
-        path = Path(str(files("streamer.model").joinpath("default.onnx"))) if path is None else Path(path)
+        """Load a file, or an embedded model: the default one, or another by its name."""
+        name = "default" if path is None else str(path)
+        path = Path(str(files("streamer.model") / f"{name}.onnx")) if name in SHIPPED_MODELS else Path(name)
         try:
             if path.stat().st_size > MAX_BYTES:
                 raise ModelError(
@@ -61,7 +62,8 @@ class Model:
             data = path.read_bytes()
         except OSError as error:
             raise ModelError(
-                f"{path}: can't be read: {error.strerror}", remedy="give --model an existing file"
+                f"{path}: can't be read: {error.strerror}",
+                remedy=f"give --model an existing file, or one of {', '.join(SHIPPED_MODELS)}",
             ) from error
         return cls(data, name=path.name, provider=provider)
 
