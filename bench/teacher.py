@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import onnxruntime as ort
 
-from bench.musicnn import unpruned
+from bench.musicnn import musicnn
 from streamer.contract import FrontEnd
 from streamer.errors import GenrecastError
 from streamer.model.session import Model
@@ -42,7 +42,7 @@ def main(arguments: list[str] | None = None) -> int:
         model = Model.load(options.model, provider="cpu")
         rivals = {"pruned": _session(options.teacher.read_bytes())}
         rebuilt = options.unpruned is None
-        rivals["unpruned"] = _session(unpruned() if rebuilt else options.unpruned.read_bytes())
+        rivals["unpruned"] = _session(musicnn() if rebuilt else options.unpruned.read_bytes())
     except (GenrecastError, OSError, ValueError) as error:
         print(f"bench.teacher: {getattr(error, 'message', error)}", file=sys.stderr)
         return MISSING

@@ -40,9 +40,9 @@ def command(module: str, *words: object) -> Outcome:
     return Outcome(done.returncode, done.stdout, done.stderr)
 
 
-def prepare(manifest: Path, out: Path) -> Outcome:
-    """Prepare a set with the front end of the smoke recipe."""
-    return command("training", "prepare", "--recipe", "smoke", "--manifest", manifest, "--out", out)
+def prepare(manifest: Path, out: Path, recipe: object = "smoke") -> Outcome:
+    """Prepare a set with the front end of a recipe."""
+    return command("training", "prepare", "--recipe", recipe, "--manifest", manifest, "--out", out)
 
 
 def sound(label: str, seed: int, seconds: float) -> np.ndarray:

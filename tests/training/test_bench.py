@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 
 from bench import teacher, training
-from bench.musicnn import unpruned
+from bench.musicnn import musicnn
 
 pytestmark = [pytest.mark.training, pytest.mark.slow]
 
 
 def test_model_is_measured_beside_a_teacher(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
-    (tmp_path / "tagger.onnx").write_bytes(unpruned())
+    (tmp_path / "tagger.onnx").write_bytes(musicnn())
 
     assert teacher.main(["--teacher", str(tmp_path / "tagger.onnx"), "--rounds", "2"]) == 0
 
