@@ -122,6 +122,15 @@ def part_of(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
     return {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
 
 
+def standing(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Give the weights that stand for a run, of its checkpoint.
+
+    Those of the least NLL of the dev part, else the running mean, else the last; with the head that
+    was fitted at the end, where the recipe says so.
+    """
+    return next(found for prefix in ("best.", "ema.", "net.") if (found := part_of(tensors, prefix)))
+
+
 def snapshot(net: nn.Module) -> dict[str, Tensor]:
     """Give a copy of a network's weights that goes its own way."""
     return {key: value.detach().clone() for key, value in net.state_dict().items()}

@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import numpy as np
@@ -304,15 +303,8 @@ class Trainer:
 
 
 def load_net(folder: Path) -> tuple[RunState, Net]:
-    """Give a run's state and the network that stands for it, ready to be asked.
-
-    That is the best one by the dev part's NLL, else the running mean of weights, else the last; with
-    the head that was fitted at the end, where the recipe says so.
-    """
+    """Give a run's state and the network that stands for it, ready to be asked."""
     state, tensors = checkpoint.load(folder)
     net = make_net(state.recipe.net, n_labels=len(state.labels))
-    weights: dict[str, Any] = next(
-        found for prefix in ("best.", "ema.", "net.") if (found := part_of(tensors, prefix))
-    )
-    net.load_state_dict(weights)
+    net.load_state_dict(checkpoint.standing(tensors))
     return state, net.eval()

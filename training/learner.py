@@ -17,7 +17,7 @@ from torch.nn import functional
 from streamer.flow import Frames
 from training.augment import Augment, mixup
 from training.batches import Batch
-from training.checkpoint import part_of, snapshot
+from training.checkpoint import part_of, snapshot, standing
 from training.errors import RunError
 from training.net import GenreNet
 from training.recipe import FitRecipe, Recipe
@@ -65,7 +65,7 @@ class Learner:
     def begin_from(self, tensors: dict[str, Tensor]) -> None:
         """Take what fits of another run's checkpoint; a layer of other labels begins anew."""
         own = self.net.state_dict()
-        given = part_of(tensors, "ema.") or part_of(tensors, "net.")
+        given = standing(tensors)
         fits = {key: value for key, value in given.items() if key in own and own[key].shape == value.shape}
         if not any(key.startswith("trunk.layers.") for key in fits):
             raise RunError(

@@ -34,7 +34,7 @@ Probabilities = list[NDArray[np.float32]]  # of each fold's programme, (n, label
 HALF_LIVES_S = (1.2, 1.7, 2.3, 3.0, 4.0)
 SHARPNESSES = np.round(np.exp(np.linspace(np.log(0.7), np.log(3.0), 25)), 3)
 SEARCHED: dict[str, tuple[float, ...]] = {
-    "lead": (1.5, 2.5, 4.0, 6.0, 9.0, 14.0, 20.0, 30.0),
+    "lead": (1.5, 2.5, 4.0, 6.0, 9.0, 14.0, 20.0, 30.0, 45.0),
     "kind_lead": (1.0, 1.5, 2.5),
     "music_odds": (0.5, 1.0, 1.5, 2.5, 4.0),
     "unsure_below": (0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5),
@@ -42,9 +42,9 @@ SEARCHED: dict[str, tuple[float, ...]] = {
     "other_below": (0.2, 0.3, 0.4, 0.5, 0.6, 0.7),
 }
 ROUNDS = 3  # of looking around the best setting so far
-BOUNDARY_KEEPS = (0.0, 0.1, 0.3, 0.6)
+BOUNDARY_KEEPS = (0.0, 0.1, 0.3, 0.6, 1.0)
 NEW_TITLE_LEADS = (1.5, 3.0, 8.0, 30.0)
-TITLED_LEADS = (1.0, 2.0, 4.0, 16.0)  # times `lead`
+TITLED_LEADS = (1.0, 2.0, 4.0)  # times `lead`; more would bet a whole track on its title
 WRONG_COSTS = 0.5  # of what a right genre gains: one is said where it is right one time in three or more
 
 
@@ -231,7 +231,7 @@ def loss(counts: Counts) -> float:
     settled = [row / max(row[6], 1) for row in counts.kinds[:3]]
     over = [
         1.0 * (counts.flips_per_minute - 0.25),
-        0.05 * (min(counts.delay_s, 30.0) - 5.5),
+        0.2 * (min(counts.delay_s, 30.0) - 5.0),
         5.0 * (settled[1][:2].sum() - 0.015),
         5.0 * (settled[2][:2].sum() - 0.04),
         5.0 * (settled[0][2:4].sum() - 0.015),
