@@ -263,8 +263,9 @@ class Trainer:
         state.curves.append(point)
         if self._fit.patience and held_out_nll is not None:
             self._keep_best(held_out_nll, net)
-        if state.done and isinstance(self._batches, TaughtBatches) and self._job.recipe.distil.refit:
-            self._refit(self._batches)
+        distil = self._job.recipe.distil
+        if state.done and distil and distil.refit and isinstance(self._batches, TaughtBatches):
+            self._refit(self._batches, distil.refit)
         if state.dev and state.done:
             if self._best:
                 net.load_state_dict(self._best)
@@ -274,14 +275,14 @@ class Trainer:
         checkpoint.save(self._job.out, state, tensors)
         return point
 
-    def _refit(self, batches: TaughtBatches) -> None:
-        """Fit the head of the network that stands for the run anew."""
+    def _refit(self, batches: TaughtBatches, share: float) -> None:
+        """Mix a head that is fitted anew into that of the network that stands for the run."""
         from training.refit import refit  # brings scikit-learn
 
         net = self._learner.evaluated()
         if self._best:
             net.load_state_dict(self._best)
-        refit(net, self._learner.mimic(), batches.labelled, len(self.state.labels))
+        refit(net, self._learner.mimic(), batches.labelled, len(self.state.labels), share)
         self._best = snapshot(net)
 
     def _keep_best(self, held_out_nll: float, net: GenreNet) -> None:

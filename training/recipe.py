@@ -149,7 +149,7 @@ class DistilRecipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         genres: how much counts what a linear head on the teacher's embedding says (`training.assistant`):
             its share in the targets of labelled windows, and the weight of unlabelled ones; 0: no such head.
         jitter: frames by which a window may lie beside the teacher's.
-        refit: fit the head anew at the end (`training.refit`).
+        refit: share in the final head of one that is fitted at the end (`training.refit`); 0: none is.
     """
 
     labelled: float = 0.5
@@ -157,7 +157,7 @@ class DistilRecipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     tags: float = 1.0
     genres: float = 0.0
     jitter: int = 3
-    refit: bool = False
+    refit: float = 0.0
 
 
 class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -290,7 +290,7 @@ def _check(recipe: Recipe, name: str) -> None:
         rules["distil.embedding"] = recipe.distil.embedding >= 0
         rules["distil.tags"] = recipe.distil.tags >= 0
         rules["distil.genres"] = 0 <= recipe.distil.genres <= (1 if recipe.distil.labelled else 0)
-        rules["distil.refit"] = not recipe.distil.refit or recipe.distil.labelled > 0
+        rules["distil.refit"] = 0 <= recipe.distil.refit <= (1 if recipe.distil.labelled else 0)
         rules["distil.jitter"] = recipe.distil.jitter >= 0
     for key, holds in rules.items():
         if not holds:

@@ -1,8 +1,8 @@
-"""Fits a taught network's head anew at the end of a run, as the assistant's is fitted to its teacher.
+"""Gives a taught network's head a second opinion at the end of a run.
 
-The head that learnt along with the imitation is an afterthought of the steps: it fits the labels
-of single windows. Logistic regression on what the network itself says in the teacher's stead,
-averaged over a view, is stronger by several points, and folds into the same linear layer.
+The head that learnt along with the imitation fits the labels of single windows. A logistic
+regression on what the network itself says in the teacher's stead, averaged over a view (as
+`training.assistant` is fitted to the teacher), errs elsewhere. Both are linear, so a mixture of their logits folds into the same layer.
 """
 
 import numpy as np
@@ -16,14 +16,15 @@ from training.net import GenreNet
 BATCH = 512
 
 
-def refit(net: GenreNet, mimic: Mimic, labelled: TaughtPart, n_labels: int) -> None:
-    """Put another head into a network.
+def refit(net: GenreNet, mimic: Mimic, labelled: TaughtPart, n_labels: int, share: float) -> None:
+    """Mix a head that is fitted anew into a network's.
 
     Args:
-        net: its head's last layer is overwritten.
+        net: its head's last layer is changed.
         mimic: hidden features to what the teacher says.
         labelled: the labelled views that may teach.
         n_labels: outputs of the network.
+        share: of the new head in the logits.
     """
     net.eval()
     device = next(net.parameters()).device
@@ -36,5 +37,6 @@ def refit(net: GenreNet, mimic: Mimic, labelled: TaughtPart, n_labels: int) -> N
         head = Assistant(labelled.means(np.concatenate(said)), labelled.targets, n_labels)
         weight, bias = (torch.from_numpy(value).to(device) for value in head.linear())
         outward = torch.cat((mimic.embedding.weight, mimic.tags.weight))
-        net.head.linear.weight.copy_(weight @ outward)
-        net.head.linear.bias.copy_(weight @ torch.cat((mimic.embedding.bias, mimic.tags.bias)) + bias)
+        net.head.linear.weight.lerp_(weight @ outward, share)
+        inward = torch.cat((mimic.embedding.bias, mimic.tags.bias))
+        net.head.linear.bias.lerp_(weight @ inward + bias, share)

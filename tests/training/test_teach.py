@@ -70,7 +70,7 @@ def recipe(tmp_path_factory: pytest.TempPathFactory) -> Path:
     text = text.replace("steps = 80", "steps = 40\nema = 0.9\npatience = 9").replace(
         "check_every = 40", "check_every = 10"
     )
-    path.write_text(text + "\n[distil]\nlabelled = 1.0\nrefit = true\n")
+    path.write_text(text + "\n[distil]\nlabelled = 1.0\nrefit = 0.5\n")
     return path
 
 
