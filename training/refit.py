@@ -2,7 +2,8 @@
 
 The head that learnt along with the imitation fits the labels of single windows. A logistic
 regression on what the network itself says in the teacher's stead, averaged over a view (as
-`training.assistant` is fitted to the teacher), errs elsewhere. Both are linear, so a mixture of their logits folds into the same layer.
+`training.assistant` is fitted to the teacher), errs elsewhere. Both are linear, so a mixture of
+their logits folds into the same layer.
 """
 
 import numpy as np
