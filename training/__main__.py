@@ -121,7 +121,7 @@ def _tune_options(tune: argparse.ArgumentParser) -> None:
     )
     tune.add_argument("--hop", type=float, default=1.0, metavar="SECONDS", help="from window to window (1)")
     tune.add_argument("--shortest", type=float, default=20.0, metavar="SECONDS", help="shortest track (20)")
-    tune.add_argument("--settings", type=int, default=300, metavar="N", help="how many are tried (300)")
+    tune.add_argument("--settings", type=int, default=900, metavar="N", help="how many are tried (900)")
     tune.add_argument("--seed", type=int, default=1, help="of programmes and settings (1)")
     tune.add_argument("--threads", type=int, metavar="N", help="of the processor (default: torch's own)")
     tune.set_defaults(run=_tune)

@@ -42,9 +42,10 @@ SEARCHED: dict[str, tuple[float, ...]] = {
     "other_below": (0.2, 0.3, 0.4, 0.5, 0.6, 0.7),
 }
 ROUNDS = 3  # of looking around the best setting so far
-BOUNDARY_KEEPS = (0.0, 0.1, 0.3, 0.6, 1.0)
+BOUNDARY_KEEPS = (0.0, 0.1, 0.3)  # a new title must not leave most of what was
 NEW_TITLE_LEADS = (1.5, 3.0, 8.0, 30.0)
 TITLED_LEADS = (1.0, 2.0, 4.0)  # times `lead`; more would bet a whole track on its title
+DELAY_S, TITLED_DELAY_S = 5.5, 4.5  # to the right genre; titles are there to be quick
 WRONG_COSTS = 0.5  # of what a right genre gains: one is said where it is right one time in three or more
 
 
@@ -55,7 +56,7 @@ def tune(
     *,
     hop_s: float = 1.0,
     shortest_s: float = 20.0,
-    settings: int = 300,
+    settings: int = 900,
     seed: int = 1,
 ) -> dict[str, Any]:
     """Fit the decision; write `out` and, beside it, `tradeoff.png`; print a summary.
@@ -166,7 +167,9 @@ class Search:
             for times in TITLED_LEADS
         ]
         counts = [self._count(fold, tries, titles=True) for fold in folds]
-        losses = [loss(add([of_fold[at] for of_fold in counts])) for at in range(len(tries))]
+        losses = [
+            loss(add([of_fold[at] for of_fold in counts]), delay_s=TITLED_DELAY_S) for at in range(len(tries))
+        ]
         return tries[int(np.argmin(losses))]
 
     def told(self, fold: int, decision: Decision, *, titles: bool) -> Told:
@@ -222,7 +225,7 @@ def _with(decision: Decision, setting: dict[str, float]) -> Decision:
     return changed(decision, **{**setting, "keep_above": keep_above})
 
 
-def loss(counts: Counts) -> float:
+def loss(counts: Counts, delay_s: float = DELAY_S) -> float:
     """Give what a listener loses: music time without the right genre, wrong ones, and broken bars.
 
     The bars stand a little inside the ones that are promised, since other programmes differ.
@@ -230,10 +233,10 @@ def loss(counts: Counts) -> float:
     music, speech, noise = (row / max(row[6], 1) for row in counts.all_kinds[:3])
     settled = [row / max(row[6], 1) for row in counts.kinds[:3]]
     over = [
-        1.0 * (counts.flips_per_minute - 0.25),
-        0.2 * (min(counts.delay_s, 30.0) - 5.0),
+        1.5 * (counts.flips_per_minute - 0.22),
+        0.2 * (min(counts.delay_s, 30.0) - delay_s),
         5.0 * (settled[1][:2].sum() - 0.015),
-        5.0 * (settled[2][:2].sum() - 0.04),
+        8.0 * (settled[2][:2].sum() - 0.025),
         5.0 * (settled[0][2:4].sum() - 0.015),
     ]
     missed = 0.3 * (1 - speech[2]) + 0.3 * (1 - noise[3])
