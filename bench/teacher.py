@@ -1,7 +1,8 @@
 """How much CPU does our model take for a window of 3 s, beside the teacher that it learnt from?
 
 Everything runs in one process, one thread of ONNX Runtime, one window at a time, in turn, so
-that what else the machine does meets all alike. The pruned teacher is a file
+that what else the machine does meets all alike; each asked twice, first with what the others left
+in the caches, and again with its own: as with one station, and as with many. The pruned teacher is a file
 (`--teacher`, or GENRECAST_TEACHER); the unpruned one is a file too, or is rebuilt with random weights.
 """
 
@@ -62,6 +63,8 @@ def main(arguments: list[str] | None = None) -> int:
                 **{f"{name}_ms": round(value, 3) for name, value in ms.items()},
                 "ratio_pruned": round(ms["pruned"] / ms["ours"], 2),
                 "ratio_unpruned": round(ms["unpruned"] / ms["ours"], 2),
+                "ratio_pruned_again": round(ms["pruned_again"] / ms["ours_again"], 2),
+                "ratio_unpruned_again": round(ms["unpruned_again"] / ms["ours_again"], 2),
                 "model": model.contract.name,
                 "pruned": options.teacher.name,
                 "unpruned": "same layers, random weights" if rebuilt else options.unpruned.name,
@@ -78,7 +81,7 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench.teacher", description=__doc__)
     parser.add_argument("--teacher", type=Path, default=Path(given) if given else None, metavar="FILE")
     parser.add_argument("--unpruned", type=Path, metavar="FILE", help="default: rebuilt, random weights")
-    parser.add_argument("--model", type=Path, metavar="FILE", help="of ours (default: the embedded one)")
+    parser.add_argument("--model", metavar="FILE", help="of ours, or `accurate` (default: the default one)")
     parser.add_argument("--rounds", type=int, default=ROUNDS, metavar="N")
     return parser.parse_args(arguments)
 
@@ -118,14 +121,15 @@ def _mel(front_end: FrontEnd) -> Callable[[], object]:
 
 
 def _measure(calls: dict[str, Callable[[], object]], rounds: int) -> dict[str, list[float]]:
-    """Give the CPU ms of each call in each round, all calls in turn."""
-    times: dict[str, list[float]] = {name: [] for name in calls}
+    """Give the CPU ms of each call in each round, all calls in turn, and of each made `again` at once."""
+    times: dict[str, list[float]] = {name + suffix: [] for suffix in ("", "_again") for name in calls}
     for turn in range(WARM_UP + rounds):
         for name, call in calls.items():
-            started = time.process_time_ns()
-            call()
-            if turn >= WARM_UP:
-                times[name].append((time.process_time_ns() - started) / 1e6)
+            for key in (name, f"{name}_again"):
+                started = time.process_time_ns()
+                call()
+                if turn >= WARM_UP:
+                    times[key].append((time.process_time_ns() - started) / 1e6)
     return times
 
 
