@@ -19,12 +19,16 @@ from training.fit import Job, fit
 
 
 def folds_of(job: Job, *, split_seeds: Sequence[int]) -> list[Job]:
-    """Give a job for each fold of each split seed, under the folder of `job`; one a seed without folds."""
+    """Give a job for each fold of each split seed, under the folder of `job`; one a seed without folds.
+
+    The training's seed goes along with that of the folds.
+    """
     folds = range(job.folds) if job.split.endswith("folds") else [None]
     return [
         replace(
             job,
             split_seed=seed,
+            seed=job.seed + seed - 1,
             fold=fold,
             out=job.out / f"split{seed}" / ("run" if fold is None else f"fold{fold}"),
         )
