@@ -7,6 +7,7 @@ had not been. Everything is held in memory, frames as float16.
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,41 +39,6 @@ class Batch:
     taught: Taught | None = None
     genres: NDArray[np.float32] | None = None
     found: bool = False
-
-
-def labelled_views(
-    sets: Sequence[TeachingSet], prepared: PreparedSet, groups: set[str], labels: list[str]
-) -> tuple[NDArray[np.float32], NDArray[np.int64], dict[str, int]]:
-    """Give what the teacher says of the labelled views that may teach.
-
-    Args:
-        sets: teaching sets.
-        prepared: the set.
-        groups: those that may teach.
-        labels: in the order of the network's output.
-
-    Returns:
-        (n, d) embedding and tags, averaged over a view's windows; (n,) index of the label;
-        how many views of each set.
-
-    Raises:
-        DataError: there are none.
-    """
-    may_teach = _May(sets, {clip.id: clip.group for clip in prepared.clips}, groups, labels)
-    said, targets, used = [], [], {}
-    for teaching in sets:
-        views = [clip for clip in teaching.clips if clip.label and may_teach(clip)]
-        used[teaching.folder.name] = len(views)
-        for view in views:
-            rows = teaching.rows(view)
-            parts = (teaching.embedding[rows], teaching.tags[rows])
-            said.append(np.concatenate(parts, axis=1).astype(np.float32).mean(axis=0))
-            targets.append(labels.index(view.label))
-    if not said:
-        raise DataError(
-            "no labelled view of the teaching sets may teach here", remedy="bring one with --teach"
-        )
-    return np.stack(said), np.array(targets), used
 
 
 class ClipBatches:
@@ -198,7 +164,8 @@ class TaughtPart:
         fit: FitRecipe,
         labels: list[str],
     ) -> None:
-        pools, clips, first, windows, frame, embedding, tags = [], [], [], [], [], [], []
+        clips, first, windows, frame, embedding, tags = [], [], [], [], [], []
+        self._views: list[tuple[TeachingSet, list[Entry]]] = []
         self._count, self.used = count, {}
         self._stride: int | None = None
         taken = 0
@@ -208,7 +175,7 @@ class TaughtPart:
             self.used[teaching.folder.name] = len(usable)
             if not usable:
                 continue
-            pools.append(Pool(teaching, usable))
+            self._views.append((teaching, usable))
             for clip in usable:
                 rows = teaching.rows(clip)
                 first.append(taken)
@@ -223,7 +190,6 @@ class TaughtPart:
                 f"no {'labelled' if labelled else 'unlabelled'} view of the teaching sets may teach here",
                 remedy="bring such a set with --teach, or set distil.labelled to 1 or 0",
             )
-        self._pool = Pool.join(pools)
         self._first, self._windows = np.array(first), np.array(windows)
         self._frame, self.embedding = np.concatenate(frame), np.concatenate(embedding)
         self.tags = np.concatenate(tags)
@@ -235,6 +201,11 @@ class TaughtPart:
             if labelled
             else self._windows / self._windows.sum()
         )
+
+    @cached_property
+    def _pool(self) -> Pool:
+        """Their frames: read once they are asked for, what the teacher says of them doesn't need them."""
+        return Pool.join([Pool(teaching, views) for teaching, views in self._views])
 
     def said(self) -> NDArray[np.float32]:
         """Give (views, d) what the teacher says of each view, averaged over its windows."""

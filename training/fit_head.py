@@ -7,7 +7,7 @@ from sklearn.metrics import log_loss
 
 from training import checkpoint
 from training.assistant import Assistant
-from training.batches import labelled_views
+from training.batches import TaughtBatches
 from training.checkpoint import Point, RunState
 from training.errors import RunError
 from training.store import PreparedSet
@@ -38,7 +38,10 @@ def fit_head(
         )
     net = TaggerNet(state.recipe.net, n_labels=len(state.labels))
     read_tagger(net, teacher)
-    said, targets, state.taught_by = labelled_views(sets, prepared, set(state.train_groups), state.labels)
+    group_of = {clip.id: clip.group for clip in prepared.clips}
+    recipe, groups = state.recipe, set(state.train_groups)
+    batches = TaughtBatches(sets, group_of, groups, recipe, recipe.distil, state.labels)
+    said, targets, state.taught_by = batches.labelled.said(), batches.labelled.targets, batches.used
     head = Assistant(said, targets, len(state.labels))
     with torch.no_grad():
         for tensor, value in zip((net.head.weight, net.head.bias), head.linear(), strict=True):

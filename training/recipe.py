@@ -275,7 +275,8 @@ def _check(recipe: Recipe, name: str) -> None:
         "net.filters": bool(recipe.net.wide)
         and all(count >= 1 and 1 <= bands <= front.n_mels for count, _, bands in recipe.net.filters)
         and all(frames == recipe.net.wide_frames for _, frames, _ in recipe.net.wide),
-        "net.teacher": not recipe.net.teacher or bool(recipe.distil and recipe.net.tags),
+        "net.teacher": not recipe.net.teacher
+        or bool(recipe.distil and recipe.distil.labelled == 1 and recipe.net.tags),
         "net.patterns": 1 <= recipe.net.patterns <= recipe.net.wide_frames,
         "net.stride": recipe.net.stride >= 1,
         "net.band_stride": recipe.net.band_stride >= 1,
