@@ -1,1 +1,1 @@
-"""From a checkpoint to the one file that the streamer needs: convert, verify."""
+"""From a checkpoint to the one file that the streamer needs: convert, verify, quantise."""

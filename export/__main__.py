@@ -1,4 +1,4 @@
-"""`python -m export`: checkpoint to model file, and the proof that they agree."""
+"""`python -m export`: checkpoint to model file, and the proof that they agree; the same in eight bits."""
 
 import argparse
 import sys
@@ -32,6 +32,20 @@ def main(arguments: list[str] | None = None) -> int:
         "--windows", type=Path, metavar="DIR", help="prepared set to take windows from (default: synthetic)"
     )
     verify.set_defaults(run=_verify)
+    quantize = commands.add_parser("quantize", help="write a model file in eight bits, made of one in floats")
+    quantize.add_argument("model", type=Path, metavar="MODEL.onnx")
+    quantize.add_argument("out", type=Path, metavar="OUT.onnx")
+    quantize.add_argument(
+        "--windows", type=Path, metavar="DIR", help="prepared set to calibrate on (default: synthetic)"
+    )
+    quantize.add_argument(
+        "--agreement",
+        type=float,
+        default=0.98,
+        metavar="SHARE",
+        help="of windows that must keep their label (default: %(default)s)",
+    )
+    quantize.set_defaults(run=_quantize)
     options = parser.parse_args(arguments)
     if options.command is None:
         parser.print_help()
@@ -61,6 +75,18 @@ def _verify(options: argparse.Namespace) -> None:
 
     worst, count = verify(options.checkpoint, options.model, windows=options.windows)
     print(f"largest difference {worst:.3g} over {count} windows (tolerance {TOLERANCE:g})")
+
+
+def _quantize(options: argparse.Namespace) -> None:
+    from export.quantize import quantize
+
+    found = quantize(options.model, options.out, windows=options.windows, at_least=options.agreement)
+    before, after = (path.stat().st_size / 1e6 for path in (options.model, options.out))
+    print(f"{options.out}: {after:.2f} MB of {before:.2f}")
+    print(
+        f"same label in {found.labels:.3f} of {found.windows} windows; probabilities differ by up to "
+        f"{found.worst:.3g}, {found.mean:.3g} in the mean"
+    )
 
 
 if __name__ == "__main__":

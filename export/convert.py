@@ -4,12 +4,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
-import numpy as np
 import onnx
 import onnxruntime as ort
-from numpy.typing import NDArray
 
-from export.graph import build
+from export.graph import build, cut_of
 from streamer.contract import (
     Accuracy,
     Contract,
@@ -78,7 +76,7 @@ def convert(
         accuracy=found.accuracy,
         probe=Probe(
             seed=PROBE_SEED,
-            probabilities=tuple(round(float(p), 7) for p in _probe(model, front)),
+            probabilities=probe_answer(model, front, PROBE_SEED),
             tolerance=PROBE_TOLERANCE,
         ),
         name=name,
@@ -87,14 +85,26 @@ def convert(
         recipe=recipe.name,
         commit=state.commit,
         seed=state.seed,
+        **cut_of(net, front.n_frames)._asdict(),
     )
-    metadata = write_contract(contract)
-    read_contract(metadata, name=out.name)  # what the streamer would refuse is not written
-    model.producer_name, model.producer_version = "genrecast", ""
-    onnx.helper.set_model_props(model, {**metadata, TEMPERATURE_KEY: repr(found.temperature)})
-    onnx.checker.check_model(model, full_check=True)
-    replace(out, lambda file: file.write(model.SerializeToString()))
+    data = seal(model, contract, name=out.name, temperature=repr(found.temperature))
+    replace(out, lambda file: file.write(data))
     return contract
+
+
+def seal(model: onnx.ModelProto, contract: Contract, *, name: str, temperature: str) -> bytes:
+    """Give the bytes of a model file with its contract.
+
+    Raises:
+        ModelContractError: the contract contradicts itself.
+    """
+    metadata = write_contract(contract)
+    read_contract(metadata, name=name)  # what the streamer would refuse is not written
+    model.producer_name, model.producer_version = "genrecast", ""
+    onnx.helper.set_model_props(model, {**metadata, TEMPERATURE_KEY: temperature})
+    onnx.checker.check_model(model, full_check=True)
+    data: bytes = model.SerializeToString()
+    return data
 
 
 def session(model: bytes) -> Any:
@@ -104,11 +114,11 @@ def session(model: bytes) -> Any:
     return ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
 
-def _probe(model: onnx.ModelProto, front: FrontEnd) -> NDArray[np.float32]:
-    """Give the model's answer to the probe, the whole front end included."""
-    frames, _ = MelStream(front).push(probe_samples(PROBE_SEED, front.window_samples))
-    answer: NDArray[np.float32] = session(model.SerializeToString()).run(None, {"frames": frames[None]})[0][0]
-    return answer
+def probe_answer(model: onnx.ModelProto, front: FrontEnd, seed: int) -> tuple[float, ...]:
+    """Give the model's answer to a probe, the whole front end included, as the contract states it."""
+    frames, _ = MelStream(front).push(probe_samples(seed, front.window_samples))
+    answer = session(model.SerializeToString()).run(None, {"frames": frames[None]})[0][0]
+    return tuple(round(float(p), 7) for p in answer)
 
 
 def _evaluation(path: Path | None, temperature: float) -> Evaluation:

@@ -1,84 +1,60 @@
-"""A trained network as an ONNX graph: batch norms as plain scales, calibration at the end.
+"""A trained network as an ONNX graph, in the form of `export.deployed`.
 
-`frames` (batch, n_frames, n_mels) float32 -> `probabilities` (batch, n_labels) float32.
+`frames` (batch, n_frames, n_mels) float32 -> `probabilities` (batch, n_labels) float32. The student's
+takes any number of frames, and its features bear a name: there it may be cut in two.
 """
 
-import copy
 import logging
 import warnings
-from typing import Any
+from typing import Any, NamedTuple
 
 import onnx
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
-from torch.nn.utils.fusion import fuse_linear_bn_eval
 
-from training.net import GenreNet, Layer, OverTime
+from export.deployed import Deployed, DeployedTagger
 from training.nets import Net
+from training.recipe import TAPS
 from training.tagger import TaggerNet
 
 OPSET = 18
 """Old enough for every runtime of the last years; what the streamer accepts is in `streamer.model`."""
+FEATURES = "features"
 
 
-class Scale(nn.Module):
-    """A batch norm that learns no more: (batch, channels, steps), times a scale, plus a shift."""
+class Cut(NamedTuple):
+    """Where a graph may be cut: the keys of the contract that are named so."""
 
-    def __init__(self, norm: nn.BatchNorm1d) -> None:
-        super().__init__()
-        found = norm.state_dict()
-        scale = found["weight"] / torch.sqrt(found["running_var"] + norm.eps)
-        self.scale = nn.Parameter(scale[:, None], requires_grad=False)
-        shift = found["bias"] - found["running_mean"] * scale
-        self.shift = nn.Parameter(shift[:, None], requires_grad=False)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """See the class."""
-        return x * self.scale + self.shift
-
-
-class Deployed(nn.Module):
-    """The network as it is shipped: channels before steps, softmax of the logits over a temperature."""
-
-    def __init__(self, net: GenreNet, temperature: float) -> None:
-        super().__init__()
-        self.filters, head = copy.deepcopy(net.filters), copy.deepcopy(net.head)
-        self.norm = Scale(net.trunk.norm)
-        self.layers = nn.ModuleList(_plain(layer) for layer in net.trunk.layers)
-        self.dense, self.linear = fuse_linear_bn_eval(head.dense, head.norm), head.linear
-        self.temperature = temperature
-
-    def forward(self, frames: Tensor) -> Tensor:
-        """Take (batch, n_frames, n_mels) frames; give (batch, n_labels) probabilities."""
-        x = self.norm(self.filters(frames))
-        out = [x]
-        for number, layer in enumerate(self.layers):
-            x = layer(x) + x[:, :, 1:-1] if number else layer(x)
-            out = [*(y[:, :, 1:-1] for y in out), x]
-        features = torch.cat(out, dim=1)
-        pooled = torch.cat((features.mean(dim=2), features.amax(dim=2)), dim=1)
-        logits: Tensor = self.linear(functional.relu(self.dense(pooled)))
-        return torch.softmax(logits / self.temperature, dim=1)
-
-
-class DeployedTagger(nn.Module):
-    """The teacher with its head as it is shipped: softmax of the logits over a temperature."""
-
-    def __init__(self, net: TaggerNet, temperature: float) -> None:
-        super().__init__()
-        self.net, self.temperature = net, temperature
-
-    def forward(self, frames: Tensor) -> Tensor:
-        """Take (batch, n_frames, n_mels) frames; give (batch, n_labels) probabilities."""
-        return torch.softmax(self.net(frames) / self.temperature, dim=1)
+    features: str = ""
+    features_stride: int = 0
+    features_frames: int = 0
 
 
 def build(net: Net, *, n_frames: int, n_mels: int, temperature: float) -> onnx.ModelProto:
     """Give the model, without metadata."""
-    kind = DeployedTagger if isinstance(net, TaggerNet) else Deployed
-    deployed = kind(net, temperature).eval()
     example = torch.zeros(2, n_frames, n_mels)
+    batch = torch.export.Dim("batch", min=1)
+    if isinstance(net, TaggerNet):
+        model = _exported(DeployedTagger(net, temperature), example, {0: batch})
+    else:
+        frames = torch.export.Dim("frames", min=cut_of(net, n_frames).features_frames)
+        model = _exported(Deployed(net, temperature), example, {0: batch, 1: frames})
+        _name_features(model)
+    _strip(model)
+    return model
+
+
+def cut_of(net: Net, n_frames: int) -> Cut:
+    """Say where the graph of a network may be cut, if its windows have so many frames."""
+    if isinstance(net, TaggerNet):
+        return Cut()  # it pads: its steps depend on where the window ends
+    stride = net.filters.stride
+    steps = (n_frames - net.filters.longest) // stride + 1 - (TAPS - 1) * len(net.trunk.layers)
+    return Cut(FEATURES, stride, n_frames - (steps - 1) * stride)
+
+
+def _exported(module: nn.Module, example: Tensor, free: dict[int, Any]) -> onnx.ModelProto:
+    """Let torch export a module whose input has some free axes."""
     quiet = logging.getLogger("torch.onnx")
     level = quiet.level
     quiet.setLevel(logging.ERROR)
@@ -88,11 +64,11 @@ def build(net: Net, *, n_frames: int, n_mels: int, temperature: float) -> onnx.M
             warnings.simplefilter("ignore", DeprecationWarning)
             warnings.simplefilter("ignore", FutureWarning)
             program: Any = torch.onnx.export(
-                deployed,
+                module.eval(),
                 (example,),
                 input_names=["frames"],
                 output_names=["probabilities"],
-                dynamic_shapes=({0: torch.export.Dim("batch", min=1)},),
+                dynamic_shapes=(free,),
                 opset_version=OPSET,
                 dynamo=True,
                 external_data=False,
@@ -101,23 +77,15 @@ def build(net: Net, *, n_frames: int, n_mels: int, temperature: float) -> onnx.M
     finally:
         quiet.setLevel(level)
     model: onnx.ModelProto = program.model_proto
-    _strip(model)
     return model
 
 
-def _plain(layer: nn.Module) -> nn.Sequential:
-    """Give a layer over time as a plain convolution, ReLU and scale."""
-    if not isinstance(layer, Layer):
-        raise TypeError(f"{type(layer).__name__} is no layer over time")
-    return nn.Sequential(_conv(layer.conv), nn.ReLU(), Scale(layer.norm))
-
-
-def _conv(layer: OverTime) -> nn.Conv1d:
-    taps, before, after = layer.weight.shape
-    plain = nn.Conv1d(before, after, taps)
-    plain.weight = nn.Parameter(layer.weight.detach().permute(2, 1, 0).contiguous(), requires_grad=False)
-    plain.bias = nn.Parameter(layer.bias.detach().clone(), requires_grad=False)
-    return plain
+def _name_features(model: onnx.ModelProto) -> None:
+    """Give what is pooled over the window its name."""
+    (pooled,) = {node.input[0] for node in model.graph.node if node.op_type in ("ReduceMean", "ReduceMax")}
+    for node in model.graph.node:
+        for names in (node.input, node.output):
+            names[:] = [FEATURES if name == pooled else name for name in names]
 
 
 def _strip(model: onnx.ModelProto) -> None:

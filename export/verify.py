@@ -45,12 +45,7 @@ def verify(checkpoint: Path, model: Path, *, windows: Path | None) -> tuple[floa
         ModelError: the file can't be read.
     """
     state, net = load_net(checkpoint)
-    try:
-        data = model.read_bytes()
-        proto = onnx.load_model_from_string(data)
-    except Exception as error:  # protobuf's classes differ from version to version
-        raise ModelError(f"{model}: can't be read: {error}", remedy="give an ONNX file") from error
-    metadata = {prop.key: prop.value for prop in proto.metadata_props}
+    data, metadata = read_model(model)
     contract = read_contract(metadata, name=model.name)
     front = state.recipe.front_end
     if contract.front_end != front or list(contract.labels) != state.labels:
@@ -58,7 +53,7 @@ def verify(checkpoint: Path, model: Path, *, windows: Path | None) -> tuple[floa
             f"{model.name} has another front end or other labels than {checkpoint}",
             remedy="export it again with 'python -m export convert'",
         )
-    frames = _windows(windows, front)
+    frames = windows_for(windows, front)
     ours = session(data).run(None, {"frames": frames})[0].astype(np.float64)
     with torch.inference_mode():
         logits = net(torch.from_numpy(frames)).numpy().astype(np.float64)
@@ -72,14 +67,28 @@ def verify(checkpoint: Path, model: Path, *, windows: Path | None) -> tuple[floa
     return worst, len(frames)
 
 
+def read_model(path: Path) -> tuple[bytes, dict[str, str]]:
+    """Give the bytes of a model file and its metadata.
+
+    Raises:
+        ModelError: the file can't be read.
+    """
+    try:
+        data = path.read_bytes()
+        proto = onnx.load_model_from_string(data)
+    except Exception as error:  # protobuf's classes differ from version to version
+        raise ModelError(f"{path}: can't be read: {error}", remedy="give an ONNX file") from error
+    return data, {prop.key: prop.value for prop in proto.metadata_props}
+
+
 def _softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:
     powers = np.exp(logits - logits.max(axis=1, keepdims=True))
     result: NDArray[np.float64] = powers / powers.sum(axis=1, keepdims=True)
     return result
 
 
-def _windows(prepared: Path | None, front: FrontEnd) -> NDArray[np.float32]:
-    """Give (n, n_frames, n_mels) windows: the first of clips spread over the set, or synthetic ones."""
+def windows_for(prepared: Path | None, front: FrontEnd) -> NDArray[np.float32]:
+    """Give (n, n_frames, n_mels) windows of clips spread over the set, or synthetic ones."""
     if prepared is None:
         parts = [MelStream(front).push(probe_samples(k, front.window_samples))[0] for k in range(SEEDS)]
         return np.stack(parts)

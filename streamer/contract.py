@@ -148,6 +148,10 @@ class Contract(msgspec.Struct, frozen=True, kw_only=True):
         recipe: name of the training recipe.
         commit: of the code that trained it.
         seed: of the training.
+        features: name of the tensor at which the graph may be cut, "" where it may not. Below it
+            each step is of few frames, so windows that overlap can share it.
+        features_stride: frames from one step of the features to the next.
+        features_frames: frames that are given for one step; a window is of whole steps.
     """
 
     labels: tuple[str, ...]
@@ -162,6 +166,9 @@ class Contract(msgspec.Struct, frozen=True, kw_only=True):
     recipe: str
     commit: str
     seed: int
+    features: str = ""
+    features_stride: int = 0
+    features_frames: int = 0
 
     @property
     def genres(self) -> tuple[str, ...]:
@@ -177,12 +184,15 @@ _PARTS: dict[str, type[msgspec.Struct]] = {
     "probe": Probe,
 }
 _PREFIXED = ("accuracy", "probe")  # `genrecast.probe_seed`: `seed` alone is the training's
+_OF_CUT = ("features", "features_stride", "features_frames")  # left out where there is none
 
 
 def write_contract(contract: Contract) -> dict[str, str]:
     """Give the metadata of a model file: flat, all values strings."""
     values: dict[str, Any] = {"contract": CONTRACT_VERSION}
     for field in contract.__struct_fields__:
+        if field in _OF_CUT and not contract.features:
+            continue
         value = getattr(contract, field)
         if field in _PARTS:
             head = f"{field}_" if field in _PREFIXED else ""
@@ -221,7 +231,7 @@ def read_contract(metadata: dict[str, str], *, name: str) -> Contract:
             fields[field] = _PARTS[field](
                 **{key: _value(metadata, head + key, hint, name) for key, hint in hints.items()}
             )
-        else:
+        elif field not in _OF_CUT or PREFIX + field in metadata:
             fields[field] = _value(metadata, field, kind, name)
     contract = Contract(**fields)
     _check(contract, name)
@@ -249,6 +259,7 @@ def _value(metadata: dict[str, str], field: str, kind: Any, name: str) -> Any:
 def _check(contract: Contract, name: str) -> None:
     """Check what types alone can't say."""
     front, decision = contract.front_end, contract.decision
+    stride, frames = contract.features_stride, contract.features_frames
     rules = {
         "labels": len(set(contract.labels)) == len(contract.labels) >= 2,
         "not_music": set(contract.not_music) < set(contract.labels),
@@ -273,6 +284,9 @@ def _check(contract: Contract, name: str) -> None:
         "keep_above": 0 <= decision.keep_above <= decision.unsure_below,
         "other_below": 0 <= decision.other_below <= 1,
         "track_s": decision.track_s > 0,
+        "features_stride": not contract.features or 1 <= stride <= frames,
+        "features_frames": not contract.features
+        or (frames <= front.n_frames and (front.n_frames - frames) % max(stride, 1) == 0),
         "probe_probabilities": len(contract.probe.probabilities) == len(contract.labels),
         "probe_seed": 0 <= contract.probe.seed < 2**32,
         "probe_tolerance": 0 < contract.probe.tolerance <= 0.1,

@@ -65,35 +65,53 @@ def weights() -> np.ndarray:
     return bands
 
 
-def model(**metadata: str) -> onnx.ModelProto:
-    """Give a model whose answer is the loudest third of the spectrum; `metadata` overrides keys."""
+STRIDE, SEEN = 4, 6  # frames from one step of the features to the next, and in one
+
+
+def model(*, trunk: bool = False, **metadata: str) -> onnx.ModelProto:
+    """Give a model whose answer is the loudest third of the spectrum; `metadata` overrides keys.
+
+    With a trunk its features are means of six frames, every four frames, and it may be cut there.
+    """
     front = FRONT_END
     frames, _ = MelStream(front).push(probe_samples(7, front.window_samples))
+    if trunk:
+        frames = np.stack([frames[at : at + SEEN].mean(axis=0) for at in range(0, 118 - SEEN + 1, STRIDE)])
     logits = frames.mean(axis=0) @ weights()
     answer = np.exp(logits - logits.max())
     answer /= answer.sum()
+    below = [
+        helper.make_node("Transpose", ["frames"], ["bands"], perm=[0, 2, 1]),
+        helper.make_node("AveragePool", ["bands"], ["features"], kernel_shape=[SEEN], strides=[STRIDE]),
+        helper.make_node("ReduceMean", ["features", "axes"], ["mean"], keepdims=0),
+    ]
+    whole = [helper.make_node("ReduceMean", ["frames", "axes"], ["mean"], keepdims=0)]
+    n_frames = "frames" if trunk else front.n_frames
     graph = helper.make_graph(
         [
-            helper.make_node("ReduceMean", ["frames", "axes"], ["mean"], keepdims=0),
+            *(below if trunk else whole),
             helper.make_node("MatMul", ["mean", "weights"], ["logits"]),
             helper.make_node("Softmax", ["logits"], ["probabilities"], axis=-1),
         ],
         "tiny",
-        [helper.make_tensor_value_info("frames", TensorProto.FLOAT, ["batch", front.n_frames, front.n_mels])],
+        [helper.make_tensor_value_info("frames", TensorProto.FLOAT, ["batch", n_frames, front.n_mels])],
         [helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["batch", len(LABELS)])],
         [
             numpy_helper.from_array(weights(), "weights"),
-            numpy_helper.from_array(np.array([1], np.int64), "axes"),
+            numpy_helper.from_array(np.array([2 if trunk else 1], np.int64), "axes"),
         ],
     )
     made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
     promised = write_contract(contract(tuple(float(p) for p in answer)))
+    if trunk:
+        cut = {"features": "features", "features_stride": str(STRIDE), "features_frames": str(SEEN)}
+        promised |= {f"genrecast.{key}": value for key, value in cut.items()}
     promised |= {f"genrecast.{key}": value for key, value in metadata.items()}
     helper.set_model_props(made, promised)
     return made
 
 
-def model_bytes(**metadata: str) -> bytes:
+def model_bytes(*, trunk: bool = False, **metadata: str) -> bytes:
     """Give the bytes of `model`."""
-    data: bytes = model(**metadata).SerializeToString()
+    data: bytes = model(trunk=trunk, **metadata).SerializeToString()
     return data

@@ -11,6 +11,7 @@ frames: windows that overlap by a multiple of the stride share them. Frames come
 """
 
 import math
+from collections.abc import Iterable
 from itertools import pairwise
 
 import torch
@@ -55,16 +56,22 @@ class Filters(nn.Module):
         """See the class."""
         # Not softplus: ONNX Runtime computes that one number at a time, three times slower.
         x = torch.log(1.0 + torch.exp(frames + COMPRESSION)).unsqueeze(1)
-        steps = (frames.shape[1] - self.longest) // self.stride + 1
-        patterns = self.patterns(self._centred(x, self.patterns.kernel_size[0], steps))
+        patterns = self.patterns(self.centred(x, self.patterns.kernel_size[0]))
         found = [conv(patterns).amax(dim=3) for conv in self.wide]
-        found += [conv(self._centred(x, conv.kernel_size[0], steps)).amax(dim=3) for conv in self.long]
+        found += [conv(self.centred(x, conv.kernel_size[0])).amax(dim=3) for conv in self.long]
         return functional.relu(torch.cat(found, dim=1))
 
-    def _centred(self, x: Tensor, size: int, steps: int) -> Tensor:
-        """Give the frames that kernels of `size` frames see if each lies in the middle of its step."""
+    def centred(self, x: Tensor, size: int) -> Tensor:
+        """Give the frames that kernels of `size` frames see if each lies in the middle of its step.
+
+        Counted from both ends, so that an exported graph takes any number of frames.
+
+        Args:
+            x: (batch, 1, n_frames, n_mels).
+            size: at most that of the longest filter.
+        """
         before = (self.longest - size) // 2
-        return x[:, :, before : before + (steps - 1) * self.stride + size]
+        return x[:, :, before : -(self.longest - size - before) or None]
 
     def pictures(self) -> list[Tensor]:
         """Give all filters of each size as (count, frames, bands)."""
@@ -115,6 +122,30 @@ class Layer(nn.Module):
         return found
 
 
+def through(layers: Iterable[nn.Module], x: Tensor, *, time: int) -> Tensor:
+    """Send features through layers over time; from the second on a layer says what it adds.
+
+    Args:
+        layers: each sees `TAPS` steps and pads none.
+        x: (batch, steps, features), or (batch, features, steps).
+        time: the axis of the steps.
+
+    Returns:
+        `x` and what comes out of every layer, one after the other, at the steps that all have.
+    """
+    out = [x]
+    for layer in layers:
+        x = layer(x) + _inner(x, TAPS // 2, time) if len(out) > 1 else layer(x)
+        out.append(x)
+    shorter = reversed(range(len(out)))
+    return torch.cat([_inner(y, n * (TAPS // 2), time) for n, y in zip(shorter, out, strict=True)], 3 - time)
+
+
+def _inner(x: Tensor, steps: int, time: int) -> Tensor:
+    """Leave out so many steps at both ends."""
+    return x[(slice(None),) * time + (slice(steps, -steps or None),)]
+
+
 class Trunk(nn.Module):
     """What the filters found to features: (batch, steps, filters) -> (batch, steps', features).
 
@@ -131,13 +162,7 @@ class Trunk(nn.Module):
 
     def forward(self, found: Tensor) -> Tensor:
         """See the class."""
-        x = self.norm(found)
-        out = [x]
-        for number, layer in enumerate(self.layers):
-            # From the second on a layer says what it adds.
-            x = layer(x) + x[:, 1:-1] if number else layer(x)
-            out = [*(y[:, 1:-1] for y in out), x]
-        return torch.cat(out, dim=2)
+        return through(self.layers, self.norm(found), time=1)
 
 
 class Head(nn.Module):

@@ -54,17 +54,17 @@ def scan(data: bytes) -> OnnxFile:
     metadata: dict[str, str] = {}
     opsets: dict[str, int] = {}
     has_graph = False
-    for number, value in _fields(memoryview(data)):
+    for number, value in fields(memoryview(data)):
         if number == 7:
             has_graph = True
         elif number == 8:
-            entry = dict(_fields(_message(value)))
+            entry = dict(fields(message(value)))
             version = entry.get(2, 0)
-            opsets[_text(entry.get(1, memoryview(b"")))] = version if isinstance(version, int) else 0
+            opsets[text(entry.get(1, memoryview(b"")))] = version if isinstance(version, int) else 0
         elif number == 14:
-            entry = dict(_fields(_message(value)))
-            key = _text(entry.get(1, memoryview(b"")))
-            metadata[key] = _text(entry.get(2, memoryview(b"")))
+            entry = dict(fields(message(value)))
+            key = text(entry.get(1, memoryview(b"")))
+            metadata[key] = text(entry.get(2, memoryview(b"")))
     return OnnxFile(metadata, opsets, _has_external(memoryview(data), "model", 0), has_graph)
 
 
@@ -74,17 +74,21 @@ def _has_external(data: memoryview, kind: str, depth: int) -> bool:
         raise MalformedError("nested too deeply")
     if kind == "tensor":
         # TensorProto.external_data is field 13, .data_location is 14 (0: here).
-        return any(number == 13 or (number == 14 and value != 0) for number, value in _fields(data))
+        return any(number == 13 or (number == 14 and value != 0) for number, value in fields(data))
     children = _CHILDREN[kind]
     return any(
-        _has_external(_message(value), children[number], depth + 1)
-        for number, value in _fields(data)
+        _has_external(message(value), children[number], depth + 1)
+        for number, value in fields(data)
         if number in children
     )
 
 
-def _fields(data: memoryview) -> Iterator[tuple[int, int | memoryview]]:
-    """Give field numbers with their values, in order."""
+def fields(data: memoryview) -> Iterator[tuple[int, int | memoryview]]:
+    """Give field numbers with their values, in order.
+
+    Raises:
+        MalformedError: the bytes are no protobuf message.
+    """
     at, end = 0, len(data)
     while at < end:
         tag, at = _varint(data, at)
@@ -121,14 +125,16 @@ def _varint(data: memoryview, at: int) -> tuple[int, int]:
     raise MalformedError("number too long")
 
 
-def _message(value: int | memoryview) -> memoryview:
+def message(value: int | memoryview) -> memoryview:
+    """Give a field's value as the bytes of a message, or raise `MalformedError`."""
     if isinstance(value, int):
         raise MalformedError("a number where a message belongs")
     return value
 
 
-def _text(value: int | memoryview) -> str:
+def text(value: int | memoryview) -> str:
+    """Give a field's value as text, or raise `MalformedError`."""
     try:
-        return bytes(_message(value)).decode()
+        return bytes(message(value)).decode()
     except UnicodeDecodeError as error:
         raise MalformedError("text that is not UTF-8") from error

@@ -1,4 +1,8 @@
-"""A model file, checked and ready: windows in, calibrated probabilities out."""
+"""A model file, checked and ready: windows in, calibrated probabilities out.
+
+A file that says where its graph may be cut (`streamer.contract`) is run as two: the
+trunk gives features of frames, each once, and the head judges a window's features.
+"""
 
 from importlib.resources import files
 from pathlib import Path
@@ -10,23 +14,36 @@ from numpy.typing import NDArray
 
 from streamer.config import SHIPPED_MODELS, Provider
 from streamer.contract import REMEDY, Contract, probe_samples, read_contract
-from streamer.errors import ModelContractError, ModelError, ProviderError
+from streamer.errors import ModelContractError, ModelError
 from streamer.flow import Frames
+from streamer.model.cut import INPUT, OUTPUT, CutError, cut
 from streamer.model.onnx_file import MalformedError, OnnxFile, scan
+from streamer.model.runtime import CUDA, first_line, open_session
 from streamer.signal.mel import MelStream
 
 MAX_BYTES = 256 * 2**20  # sixty times the largest model that we ship; what is larger is a mistake
 OPSETS = range(13, 24)  # 13: the oldest with the operators as export writes them
 OUR_DOMAINS = {"", "ai.onnx", "com.microsoft"}  # the last: what ONNX Runtime's own quantiser writes
+BATCHES = (1, 8, 32, 64)  # that the engine asks for
+SAME_FEATURES = 1e-2  # of the largest: kernels differ by 1e-6 from shape to shape, padding by 0.1
 
 
 class Model:
-    """One ONNX Runtime session and the contract of its file.
+    """A model file's contract, and the sessions that run it: trunk and head, or one of the whole.
+
+    Without a cut the features are the frames themselves: the same calls, nothing saved.
 
     Args:
         data: the file's bytes; nothing else is ever opened.
         name: the file's name, for messages.
         provider: `auto` takes CUDA where it works.
+
+    Attributes:
+        contract: all that the file says of itself.
+        provider: `cpu` or `cuda`, whichever runs it.
+        stride: frames from one step of the features to the next.
+        context: frames before the new ones that `features` must be given again.
+        steps: of the features in a window.
 
     Raises:
         ModelError: the bytes can't be used, with the reason.
@@ -36,16 +53,26 @@ class Model:
 
     def __init__(self, data: bytes, *, name: str, provider: Provider = "auto") -> None:
         self.contract: Contract = read_contract(_scan(data, name).metadata, name=name)
-        self._session = _session(data, name, provider)
-        self.provider = "cuda" if "CUDAExecutionProvider" in self._session.get_providers() else "cpu"
+        self.stride, self.context = 1, 0
+        self._trunk: ort.InferenceSession | None = None
+        if self.contract.features:
+            self.stride = self.contract.features_stride
+            self.context = self.contract.features_frames - self.stride
+            trunk, data = _cut(data, self.contract.features, name)
+            self._trunk = open_session(trunk, name=name, provider=provider)
+        self._head = open_session(data, name=name, provider=provider)
+        self.steps = (self.contract.front_end.n_frames - self.context) // self.stride
+        self.provider = "cuda" if CUDA in self._head.get_providers() else "cpu"
         try:
-            self._check_shapes(name)
+            self._check_input(name)
             self._check_probe(name)
+            if self.provider == "cuda":
+                self.warm_up()
         except ModelError:
             raise
         except Exception as error:  # a graph that opens and can't run, names that are no text
             raise ModelError(
-                f"{name}: ONNX Runtime can't run it: {_first_line(error)}", remedy=REMEDY
+                f"{name}: ONNX Runtime can't run it: {first_line(error)}", remedy=REMEDY
             ) from error
 
     @classmethod
@@ -67,36 +94,58 @@ class Model:
             ) from error
         return cls(data, name=path.name, provider=provider)
 
-    def infer(self, frames: Frames) -> NDArray[np.float32]:
-        """Take (batch, n_frames, n_mels) float32; give (batch, n_labels) calibrated probabilities."""
-        probabilities: NDArray[np.float32] = self._session.run(["probabilities"], {"frames": frames})[0]
+    def features(self, frames: Frames) -> NDArray[np.float32]:
+        """Compute what overlapping windows share.
+
+        Args:
+            frames: (batch, context + k * stride, n_mels) float32, k >= 1: new frames, and those before.
+
+        Returns:
+            (batch, width, k) float32: a step for each `stride` of new frames, time last. Steps of any
+            calls that follow one another are those of one call, within 1e-5 of the largest.
+        """
+        if self._trunk is None:
+            return frames.transpose(0, 2, 1)
+        found: NDArray[np.float32] = self._trunk.run([self.contract.features], {INPUT: frames})[0]
+        return found
+
+    def classify(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Take windows of features, (batch, width, steps) float32; give (batch, n_labels) probabilities."""
+        name, given = self.contract.features, features
+        if self._trunk is None:
+            name, given = INPUT, features.transpose(0, 2, 1)
+        probabilities: NDArray[np.float32] = self._head.run([OUTPUT], {name: given})[0]
         return probabilities
 
-    def _check_shapes(self, name: str) -> None:
+    def infer(self, frames: Frames) -> NDArray[np.float32]:
+        """Take (batch, n_frames, n_mels) float32; give (batch, n_labels) calibrated probabilities."""
+        return self.classify(self.features(frames))
+
+    def warm_up(self) -> None:
+        """Run batches of the sizes to come: CUDA chooses its kernels for each when it first sees it."""
         front = self.contract.front_end
-        wanted = {
-            "input": ("frames", [front.n_frames, front.n_mels]),
-            "output": ("probabilities", [len(self.contract.labels)]),
-        }
-        found = {"input": self._session.get_inputs(), "output": self._session.get_outputs()}
-        for side, (tensor, shape) in wanted.items():
-            match = [t for t in found[side] if t.name == tensor]
-            if (
-                len(match) != 1
-                or match[0].shape[1:] != shape
-                or isinstance(match[0].shape[0], int)
-                or match[0].type != "tensor(float)"
-            ):
-                raise ModelContractError(
-                    f"{name}: the graph has no {side} '{tensor}' of (batch, *{shape}) floats",
-                    remedy=REMEDY,
-                )
+        hop = self.context + max(1, round(1.0 / front.frame_s / self.stride)) * self.stride
+        for batch in BATCHES:
+            window = np.zeros((batch, front.n_frames, front.n_mels), np.float32)
+            self.infer(window)
+            self.features(window[:, -hop:])
+
+    def _check_input(self, name: str) -> None:
+        """See that the graph takes any number of windows, and a trunk any number of frames."""
+        front, first = self.contract.front_end, self._trunk or self._head
+        frames = None if self._trunk else front.n_frames
+        _check_tensor(name, "input", INPUT, first.get_inputs(), [None, frames, front.n_mels])
 
     def _check_probe(self, name: str) -> None:
+        """See that the whole, front end included, answers as the file promises."""
         probe, front = self.contract.probe, self.contract.front_end
         frames, _ = MelStream(front).push(probe_samples(probe.seed, front.window_samples))
         # Twice in a batch: a graph may only pretend to take any number of windows.
-        answer = self.infer(np.stack([frames, frames]))[1]
+        features = self.features(np.stack([frames, frames]))
+        if self._trunk:
+            self._check_features(frames, features, name)
+        _check_tensor(name, "output", OUTPUT, self._head.get_outputs(), [None, len(self.contract.labels)])
+        answer = self.classify(features)[1]
         difference = np.abs(answer - np.asarray(probe.probabilities, np.float32))
         worst = int(np.nanargmax(difference)) if np.isfinite(answer).all() else 0
         if not difference[worst] <= probe.tolerance:
@@ -105,6 +154,37 @@ class Model:
                 f"promises {probe.probabilities[worst]:.6f} within {probe.tolerance:g}",
                 remedy="the file is damaged or was exported for another front end: " + REMEDY,
             )
+
+    def _check_features(self, frames: Frames, features: NDArray[np.float32], name: str) -> None:
+        """See that a window's features are of whole steps, and that a step needs no more than its frames."""
+        stated = self.contract.features
+        if features.ndim != 3 or features.shape[2] != self.steps:
+            raise ModelContractError(
+                f"{name}: '{stated}' is {features.shape} for a window, not (batch, width, {self.steps})",
+                remedy=REMEDY,
+            )
+        step = self.steps // 2  # far from both ends, where padding would not be seen
+        begin = step * self.stride
+        alone = self.features(frames[None, begin : begin + self.context + self.stride])
+        of_window = features[1:, :, step : step + 1]
+        bound = SAME_FEATURES * np.abs(of_window).max()
+        if alone.shape != of_window.shape or not np.abs(alone - of_window).max() <= bound:
+            raise ModelContractError(
+                f"{name}: a step of '{stated}' needs more than {self.context + self.stride} frames",
+                remedy="state no cut for a network that pads or looks further: " + REMEDY,
+            )
+
+
+def _check_tensor(name: str, side: str, tensor: str, found: Any, shape: list[int | None]) -> None:
+    """See that a graph has an input or output of floats; a None in the shape is an axis that is free."""
+    axes: list[Any] = next((t.shape for t in found if t.name == tensor and t.type == "tensor(float)"), [])
+    if len(axes) != len(shape) or any(
+        isinstance(axis, int) and axis != wanted for axis, wanted in zip(axes, shape, strict=True)
+    ):
+        written = ", ".join(("batch", *("any" if size is None else str(size) for size in shape[1:])))
+        raise ModelContractError(
+            f"{name}: the graph has no {side} '{tensor}' of ({written}) floats", remedy=REMEDY
+        )
 
 
 def _scan(data: bytes, name: str) -> OnnxFile:
@@ -134,34 +214,12 @@ def _scan(data: bytes, name: str) -> OnnxFile:
     return file
 
 
-def _session(data: bytes, name: str, provider: Provider) -> ort.InferenceSession:
-    """Open the session: one thread and no spinning, since stations are what runs in parallel."""
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.inter_op_num_threads = 1
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    options.log_severity_level = 3
-    have_cuda = "CUDAExecutionProvider" in ort.get_available_providers()
-    wanted = ["CPUExecutionProvider"]
-    if provider == "cuda" or (provider == "auto" and have_cuda):
-        wanted.insert(0, "CUDAExecutionProvider")
-    remedy = "install onnxruntime-gpu with its CUDA libraries, or use --provider cpu"
-    if provider == "cuda" and not have_cuda:
-        raise ProviderError("CUDA was asked for, and this ONNX Runtime is built without it", remedy=remedy)
+def _cut(data: bytes, features: str, name: str) -> tuple[bytes, bytes]:
+    """Give the bytes of trunk and head."""
     try:
-        session = ort.InferenceSession(data, options, providers=wanted)
-    except Exception as error:  # the runtime raises bare classes of its own making
-        raise ModelError(f"{name}: ONNX Runtime refuses it: {_first_line(error)}", remedy=REMEDY) from error
-    if provider == "cuda" and "CUDAExecutionProvider" not in session.get_providers():
-        raise ProviderError("CUDA was asked for, and ONNX Runtime could not start it", remedy=remedy)
-    return session
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0][:200]
-
-
-def _is_batch(tensor: Any, shape: list[int]) -> bool:
-    """Say whether a tensor takes any number of floats of a shape."""
-    batch, *rest = tensor.shape
-    return not isinstance(batch, int) and rest == shape and tensor.type == "tensor(float)"
+        return cut(data, features)
+    except (CutError, MalformedError) as error:
+        raise ModelContractError(
+            f"{name}: the graph can't be cut at '{features[:60]}': {error}",
+            remedy="take the 'genrecast.features' keys out of its metadata, or " + REMEDY,
+        ) from error

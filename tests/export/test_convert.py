@@ -57,6 +57,19 @@ def test_graph_is_small_and_tells_nothing_of_this_machine(model: Path) -> None:
     assert b"site-packages" not in model.read_bytes()
 
 
+def test_graph_may_be_cut_and_takes_any_number_of_frames(model: Path) -> None:
+    opened = Model.load(model)
+    frames = np.random.default_rng(2).normal(-5, 3, (2, 118, 40)).astype(np.float32)
+
+    features = opened.features(frames)
+    last = opened.features(frames[:, -(opened.context + 3 * opened.stride) :])
+
+    assert opened.stride == 4
+    assert features.shape[2] == opened.steps
+    np.testing.assert_allclose(last, features[:, :, -3:], atol=1e-5 * np.abs(features).max())
+    assert "Shape" not in {node.op_type for node in onnx.load(model).graph.node}
+
+
 def test_verify_prints_the_largest_difference(run_of_fold: Path, prepared: Path, model: Path) -> None:
     done = command("export", "verify", run_of_fold, model, "--windows", prepared)
 
@@ -103,3 +116,4 @@ def test_help_without_a_command() -> None:
     assert done.status == 0
     assert "convert" in done.out
     assert "verify" in done.out
+    assert "quantize" in done.out

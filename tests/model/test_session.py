@@ -216,6 +216,19 @@ def test_cuda_that_is_not_there_is_an_error():
         Model(model_bytes(), name="some.onnx", provider="cuda")
 
 
+@pytest.mark.filterwarnings("ignore")  # ONNX Runtime warns of what it lacks
+def test_cuda_that_does_not_start_is_an_error(monkeypatch):
+    import onnxruntime
+
+    if "CUDAExecutionProvider" in onnxruntime.get_available_providers():
+        pytest.skip("CUDA is there")
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["CUDAExecutionProvider"])
+
+    with pytest.raises(ProviderError, match="could not start"):
+        Model(model_bytes(), name="some.onnx", provider="cuda")
+    assert Model(model_bytes(), name="some.onnx", provider="auto").provider == "cpu"
+
+
 @settings(max_examples=200, deadline=None)
 @given(data=st.binary(max_size=400))
 def test_any_bytes_are_scanned_or_refused(data):
