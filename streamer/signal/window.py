@@ -116,9 +116,10 @@ class WindowStream:
         self._since_gap = self._since_window = None
 
     def _keep(self, frames: Frames, powers: NDArray[np.float32]) -> None:
-        keep = self._front.n_frames
-        self._frames = np.concatenate((self._frames, frames))[-keep:]
-        self._powers = np.concatenate((self._powers, powers))[-keep:]
+        most = self._front.n_frames
+        old = max(len(self._frames) + len(frames) - most, 0)
+        self._frames = np.concatenate((self._frames[old:], frames[-most:]))
+        self._powers = np.concatenate((self._powers[old:], powers[-most:]))
         if self._since_gap is not None:
             self._since_gap += len(frames)
         if self._since_window is not None:
