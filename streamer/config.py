@@ -12,6 +12,8 @@ from streamer.errors import ConfigError
 DEFAULT_ENDPOINT = "tcp://127.0.0.1:5567"
 STATION_ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 
+MAX_WORKERS = 256  # more than cores in any one machine
+
 Provider = Literal["auto", "cpu", "cuda"]
 
 
@@ -22,11 +24,13 @@ class StationConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
         id: names the station in topics: lower case letters, digits, `_` and `-`.
         source: where its audio comes from: a URI or a path.
         charset: how its titles are encoded where they are not UTF-8.
+        duty: as in `Config`, for this station alone.
     """
 
     id: str
     source: str
     charset: str = "latin-1"
+    duty: float | None = None
 
 
 SHIPPED_MODELS = ("default", "accurate")
@@ -42,6 +46,9 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
         model: a genrecast model file, or the name of one that is embedded (`SHIPPED_MODELS`).
         provider: ONNX Runtime execution provider; `auto` takes CUDA where it works.
         hop: seconds from one window to the next, 0.1 to 60.
+        duty: share of the audio that is decoded, 0.05 to 1; below 1 windows are side by side at best,
+            the hop is as long as that takes, and what lies between them is only counted.
+        workers: processes that listen; 0: as many as pay for so many stations.
         station: the stations, at least one, ids unique.
     """
 
@@ -50,6 +57,8 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     model: str | None = None
     provider: Provider = "auto"
     hop: float = 1.0
+    duty: float = 1.0
+    workers: int = 0
     station: tuple[StationConfig, ...] = ()
 
 
@@ -93,6 +102,16 @@ def check_config(config: Config, *, name: str) -> Config:
     """
     if not 0.1 <= config.hop <= 60.0:
         raise ConfigError(f"{name}: hop = {config.hop} is out of range", remedy="give seconds from 0.1 to 60")
+    for duty in (config.duty, *(station.duty for station in config.station if station.duty is not None)):
+        if not 0.05 <= duty <= 1.0:
+            raise ConfigError(
+                f"{name}: duty = {duty} is out of range", remedy="give a share from 0.05 to 1, such as 0.33"
+            )
+    if not 0 <= config.workers <= MAX_WORKERS:
+        raise ConfigError(
+            f"{name}: workers = {config.workers} is out of range",
+            remedy=f"give 1 to {MAX_WORKERS}, or 0 for as many as pay",
+        )
     if not config.station:
         raise ConfigError(f"{name}: no station", remedy="add a [[station]] with 'id' and 'source'")
     if sum(station.source.lower().startswith("stdin:") for station in config.station) > 1:

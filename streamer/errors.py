@@ -59,6 +59,13 @@ class PublishError(GenrecastError):
     exit_status = 6
 
 
+class WorkerError(GenrecastError):
+    """A process that listens died. While streaming it becomes a `no-signal` with this code."""
+
+    code = "worker"
+    exit_status = 8
+
+
 class SourceError(GenrecastError):
     """Audio can't be had from a source. While streaming it becomes a `no-signal` with this code.
 

@@ -47,14 +47,16 @@ class Block:
     """Consecutive samples as the source had them: never resampled, never mixed down.
 
     Attributes:
-        samples: (n, channels) float32, n >= 1.
+        samples: (n, channels) float32; n is 0 only where the block tells what was skipped.
         rate: sample rate in Hz.
         lost: samples (of this rate) that were lost between the block before and this one.
+        skipped: samples that were passed over there undecoded, as `Source.skip` asked for.
     """
 
     samples: MultiSamples
     rate: int
     lost: int = 0
+    skipped: int = 0
 
 
 SourceEvent: TypeAlias = Format | Title | Block
@@ -71,6 +73,7 @@ class Window:
         gap: True when samples were lost inside the window.
         level_dbfs: RMS of the window; None for digital silence.
         recent_dbfs: RMS of the window's last second, so that silence is seen at once.
+        new: how many of its frames the window before did not have; None where they share none.
     """
 
     frames: Frames
@@ -78,6 +81,7 @@ class Window:
     gap: bool
     level_dbfs: float | None
     recent_dbfs: float | None
+    new: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

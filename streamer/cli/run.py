@@ -1,7 +1,6 @@
 """`genrecast run`: the daemon."""
 
 import asyncio
-import gc
 import logging
 import os
 import signal
@@ -14,10 +13,11 @@ import msgspec
 
 from streamer.cli.main import tell
 from streamer.config import Config, Provider, StationConfig, check_config, load_config
-from streamer.errors import ConfigError, SourceError, SourceUriError
+from streamer.errors import ConfigError, SourceUriError
 
 if TYPE_CHECKING:
     from streamer.engine.daemon import Daemon
+    from streamer.engine.wire import Failure
 
 
 @click.command("run")
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     "--open-to-network", is_flag=True, default=None, help="Allow --bind to be reached from outside."
 )
 @click.option("--hop", type=float, help="Seconds from one window to the next.  [1.0]")
+@click.option("--duty", type=float, help="Share of the audio that is decoded.  [1.0]")
+@click.option("--workers", type=int, help="Processes that listen.  [as many as pay]")
 @click.option("--provider", type=click.Choice(["auto", "cpu", "cuda"]), help="Where the model runs.  [auto]")
 @click.option("--quiet", is_flag=True, help="Log warnings only.")
 def command(
@@ -40,6 +42,8 @@ def command(
     bind: str | None,
     open_to_network: bool | None,
     hop: float | None,
+    duty: float | None,
+    workers: int | None,
     provider: Provider | None,
     quiet: bool,
 ) -> None:
@@ -63,6 +67,8 @@ def command(
         "bind": bind,
         "open_to_network": open_to_network,
         "hop": hop,
+        "duty": duty,
+        "workers": workers,
         "provider": provider,
     }
     config = msgspec.structs.replace(config, **{key: v for key, v in given.items() if v is not None})
@@ -72,8 +78,7 @@ def command(
 def run(config: Config) -> None:
     """Run the daemon; exit with the status of what ended it."""
     # Imported here: a wrong command line is told before anything heavy is loaded.
-    from streamer.engine.daemon import Daemon
-    from streamer.model.session import Model
+    from streamer.engine.launch import Launch, shares
     from streamer.source.open import check_uri
 
     for station in config.station:
@@ -81,31 +86,24 @@ def run(config: Config) -> None:
             check_uri(station.source)
         except SourceUriError as error:
             raise SourceUriError(f"station '{station.id}': {error.message}", remedy=error.remedy) from None
-    model = Model.load(config.model, provider=config.provider)
+    # Before all else: they have the most to load, and do it beside us.
+    launches = [(share, Launch(share)) for share in shares(config)]
+    from streamer.engine.daemon import Daemon, as_error
+
     # Not asyncio.run: at its end it waits for threads, and one may hang in a name server or on a disk.
-    ends = asyncio.new_event_loop().run_until_complete(_until_asked(Daemon(config, model)))
+    ends = asyncio.new_event_loop().run_until_complete(_until_asked(Daemon(config, launches)))
     if ends:
-        tell(ends[0])
+        tell(as_error(ends[0]))
     logging.shutdown()
     sys.stdout.flush()
     os._exit(ends[0].exit_status if ends else 0)
 
 
-async def _until_asked(daemon: "Daemon") -> list[SourceError]:
+async def _until_asked(daemon: "Daemon") -> "list[Failure]":
     asked = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, asked.set)
-    # What was made while starting stays for good: the collector need not look at it again.
-    gc.collect()
-    gc.freeze()
-    logging.getLogger("genrecast").info(
-        "ready: %d station(s), model %s on %s, %s",
-        len(daemon.stations),
-        daemon.model.contract.name,
-        daemon.model.provider,
-        daemon.bus.endpoint,
-    )
     return await daemon.run(asked)
 
 

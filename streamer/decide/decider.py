@@ -17,11 +17,11 @@ class Decider:
 
     Args:
         contract: of the model that gives the probabilities.
-        hop_s: seconds from one window to the next where nothing is lost.
+        hop_s: seconds from one window to the next where nothing is lost; may change.
     """
 
     def __init__(self, contract: Contract, hop_s: float = 1.0) -> None:
-        self._contract, self._hop_s = contract, hop_s
+        self._contract, self.hop_s = contract, hop_s
         self._rate = contract.front_end.sample_rate
         self._silence_dbfs = contract.decision.silence_dbfs
         self._labels = Labels(contract)
@@ -48,7 +48,7 @@ class Decider:
             what is said now, and the verdict of a run without title that this ends.
         """
         position_s = window.end / self._rate
-        if position_s - self._heard_s > self._window_s + self._hop_s:
+        if position_s - self._heard_s > self._window_s + self.hop_s:
             self.interrupt()  # so much is missing that what was has nothing to do with what is
         self._heard_s = position_s
         smoothed, label, label_confidence = None, None, 0.0

@@ -12,6 +12,7 @@ Values: TypeAlias = float | NDArray[np.float64]
 
 FLOOR = 0.03
 """Added to each probability, so that one window can't rule a label out; see docs/decisions/0012."""
+_FLOOR = np.array(FLOOR)  # with which float32 becomes float64
 
 
 class Mean:
@@ -38,10 +39,12 @@ class Mean:
             the smoothed probabilities, (..., n_labels).
         """
         keep = 0.5 ** (new_s / self._half_life_s)
-        self._sum = keep * self._sum + (1.0 - keep) * np.log(probabilities + np.float64(FLOOR))
+        logs = np.log(probabilities + _FLOOR)
+        self._sum = keep * self._sum + (1.0 - keep) * logs
         self._weight = keep * self._weight + (1.0 - keep)
         powers = np.exp(self._sharpness * self._sum / self._weight)
-        smoothed: Probabilities = (powers / powers.sum(axis=-1, keepdims=True)).astype(np.float32)
+        powers /= np.add.reduce(powers, axis=-1, keepdims=True)
+        smoothed: Probabilities = powers.astype(np.float32)
         return smoothed
 
     def boundary(self) -> None:

@@ -30,46 +30,56 @@ class Labels:
 
     def __init__(self, contract: Contract) -> None:
         self._labels = contract.labels
-        self._genres = np.array([label not in contract.not_music for label in contract.labels])
         self._decision = contract.decision
+        self._is_genre = tuple(label not in contract.not_music for label in contract.labels)
+        self._genres = np.flatnonzero(self._is_genre)
+        self._others = np.flatnonzero(np.logical_not(self._is_genre))
+        self._answers = tuple(
+            Answer("music", label) if music else Answer("speech" if label == "speech" else "noise")
+            for label, music in zip(contract.labels, self._is_genre, strict=True)
+        )
 
     def answer(self, probabilities: Probabilities) -> Answer:
         """Take the (n_labels,) probabilities of one window, or of a whole file; give what they say."""
         leader = self.leader(probabilities)
-        below = self._decision.unsure_below if self._genres[leader] else self._decision.other_below
+        below = self._decision.unsure_below if self._is_genre[leader] else self._decision.other_below
         return UNSURE if probabilities[leader] < below else self.name(leader)
 
     def leader(self, probabilities: Probabilities) -> int:
         """Give the index of the leading label: the best genre where music outweighs speech and noise."""
-        other = int(np.where(self._genres, -1.0, probabilities).argmax())
-        if not self._genres[other] and probabilities[other] > self._music(probabilities):
-            return other
-        return int(np.where(self._genres, probabilities, -1.0).argmax())
+        genres, others = probabilities[self._genres], probabilities[self._others]
+        genre = genres.argmax()
+        if len(others):
+            other = others.argmax()
+            # One genre mostly outweighs it by itself: then the sum of all, which costs more, is not needed.
+            alone = float(genres[genre]) / self._decision.music_odds
+            if others[other] > alone and others[other] > self._music(genres):
+                return int(self._others[other])
+        return int(self._genres[genre])
 
     def odds(self, probabilities: Probabilities, label: int, against: int) -> float:
         """Give how much likelier a label is than another; music as a whole against speech or noise."""
-        if self._genres[label] == self._genres[against]:
+        if self._is_genre[label] == self._is_genre[against]:
             return float(probabilities[label] / probabilities[against])
-        music = self._music(probabilities)
-        return float(music / probabilities[against] if self._genres[label] else probabilities[label] / music)
+        music = self._music(probabilities[self._genres])
+        odds = music / probabilities[against] if self._is_genre[label] else probabilities[label] / music
+        return float(odds)
 
     def is_genre(self, label: int) -> bool:
         """Say whether a label is music."""
-        return bool(self._genres[label])
+        return self._is_genre[label]
 
-    def _music(self, probabilities: Probabilities) -> float:
-        """Give the weight of music against speech or noise."""
-        return float(probabilities[self._genres].sum()) / self._decision.music_odds
+    def _music(self, genres: Probabilities) -> float:
+        """Give the weight of music against speech or noise, from the probabilities of genres."""
+        return float(np.add.reduce(genres)) / self._decision.music_odds
 
     def name(self, label: int) -> Answer:
         """Give a label as what is said of it."""
-        if self._genres[label]:
-            return Answer("music", self._labels[label])
-        return Answer("speech" if self._labels[label] == "speech" else "noise")
+        return self._answers[label]
 
     def genre(self, probabilities: Probabilities) -> tuple[str, float]:
         """Give the most probable genre and its probability."""
-        best = int(np.where(self._genres, probabilities, -1.0).argmax())
+        best = int(self._genres[probabilities[self._genres].argmax()])
         return self._labels[best], float(probabilities[best])
 
     def confidence(self, said: Answer, probabilities: Probabilities | None) -> float:
@@ -85,7 +95,7 @@ class Labels:
             return self.genre(probabilities)[1]
         if said.state == "speech" and "speech" in self._labels:
             return float(probabilities[self._labels.index("speech")])
-        return float(np.where(self._genres, 0.0, probabilities).max())
+        return float(probabilities[self._others].max())
 
     def top(self, probabilities: Probabilities) -> tuple[str, float]:
         """Give the most probable label and its probability."""
@@ -119,21 +129,22 @@ class StateKeeper:
 
     def choose(self, probabilities: Probabilities, lead: Lead = "lead") -> Answer:
         """Take (n_labels,) smoothed probabilities, and which lead counts between genres; give an answer."""
-        leader = self._labels.leader(probabilities)
-        if self._held is None or self._labels.odds(probabilities, leader, self._held) >= self._odds_needed(
-            leader, lead
+        leader, held = self._labels.leader(probabilities), self._held
+        if held is None or (
+            leader != held
+            and self._labels.odds(probabilities, leader, held) >= self._odds_needed(leader, held, lead)
         ):
-            self._held = leader
-        answer = self._labels.name(self._held)
+            held = self._held = leader
+        answer = self._labels.name(held)
         if answer.genre is None:
             enough = self._decision.other_below
         else:
             enough = self._decision.keep_above if answer == self._said else self._decision.unsure_below
-        return answer if probabilities[self._held] >= enough else UNSURE
+        return answer if probabilities[held] >= enough else UNSURE
 
-    def _odds_needed(self, leader: int, lead: Lead) -> float:
+    def _odds_needed(self, leader: int, held: int, lead: Lead) -> float:
         """Give the odds by which a leader must outweigh the label that is held."""
-        if self._held is None or not (self._labels.is_genre(leader) and self._labels.is_genre(self._held)):
+        if not (self._labels.is_genre(leader) and self._labels.is_genre(held)):
             return self._decision.kind_lead
         needed: float = getattr(self._decision, lead)
         return needed

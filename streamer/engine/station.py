@@ -40,9 +40,10 @@ class Station:
     Args:
         id: names it in topics.
         open_source: makes a new source for each attempt; raises SourceError.
-        new_listener: makes what hears it, likewise for each attempt.
+        new_listener: makes what hears it, likewise for each attempt; is told the hop.
         reporter: tells the bus; the listeners' too.
-        hop_s: seconds from one telling of the state to the next where nothing is heard.
+        hop_s: seconds from one window to the next, and from one telling of the state to the next
+            where nothing is heard.
         now: gives seconds since the epoch.
     """
 
@@ -51,7 +52,7 @@ class Station:
         id: str,
         *,
         open_source: Callable[[], Source],
-        new_listener: Callable[[], Listener],
+        new_listener: Callable[..., Listener],
         reporter: Reporter,
         hop_s: float,
         now: Callable[[], float] = time.time,
@@ -59,11 +60,11 @@ class Station:
         self.id = id
         self.life: Life = "new"
         self._open_source = open_source
-        self._hop_s = hop_s
+        self._asked_hop_s = self._hop_s = hop_s
         self._reporter = reporter
         self._now = now
         self._new_listener = new_listener
-        self._listener = new_listener()
+        self._listener = new_listener(hop_s=hop_s)
         self._source: Source | None = None
         self._connected_at: float | None = None
 
@@ -71,6 +72,11 @@ class Station:
     def state(self) -> State:
         """What was last said of it."""
         return self._reporter.state
+
+    def stretch(self, factor: float) -> None:
+        """Make the hop so many times longer than it was asked for."""
+        self._hop_s = self._asked_hop_s * factor
+        self._listener.stretch(self._hop_s)
 
     async def run(self) -> SourceError | None:
         """Listen until cancelled, or until a source that may end has ended.
@@ -108,7 +114,7 @@ class Station:
 
     async def _attempt(self) -> SourceError | None:
         """Listen once; give what ended it before its end. Whatever that is, the station lives."""
-        self._listener = self._new_listener()
+        self._listener = self._new_listener(hop_s=self._hop_s)
         self._connected_at = None
         self._move("connecting")
         try:
@@ -132,19 +138,21 @@ class Station:
                 with Watch(lambda: source.stall_s, expired) as watch:
                     async for event in events:
                         watch.kick()
-                        await self._take(event)
+                        await self._take(event, source)
+                        del event  # a second of samples, which would be kept until the next one comes
         except TimeoutError:
             raise stalled from None
         if source.live:
             raise SourceEndedError("the source has ended", remedy="it is tried again")
         await self._listener.flush()
 
-    async def _take(self, event: SourceEvent) -> None:
+    async def _take(self, event: SourceEvent, source: Source) -> None:
         match event:
             case Block():
                 if self.life == "lost":
                     self._move("connected", detail="it gives audio again")
                 await self._listener.hear(event)
+                self._advise(source)
             case Title():
                 self._listener.retitle(event.text)
             case Format():
@@ -153,6 +161,12 @@ class Station:
                     self._move("connected", format=event)
                 else:
                     self._reporter.status("format", now=self._now(), format=event)
+
+    def _advise(self, source: Source) -> None:
+        """Tell the source what it need not hurry with, and what it need not decode at all."""
+        source.wanted_s = self._listener.due_s
+        if source.live and (skip_s := self._listener.skips()):
+            source.skip(skip_s)
 
     def _healthy_s(self) -> float:
         """Give the seconds for which the last attempt had a connection."""

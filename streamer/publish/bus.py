@@ -4,13 +4,13 @@ import asyncio
 import ipaddress
 import logging
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from urllib.parse import urlsplit
 
 import zmq
 
 from streamer.errors import PublishError
-from streamer.publish.messages import RETAINED, Message, encode, topic
+from streamer.publish.messages import RETAINED, Kind, Message, encode, topic
 
 log = logging.getLogger(__name__)
 
@@ -22,6 +22,9 @@ REPLAY_DELAY_S = 0.01
 REPLAY_SLICE = SEND_HWM // 2
 MAX_PREFIX = 256  # no topic of ours is longer; longer prefixes would only grow libzmq's tree
 LINGER_MS = 200  # what is still in the socket at the end gets this long to leave
+# As plain numbers: enumerations are slow, and these are used for every message.
+_NOBLOCK, _MORE_FOLLOWS = int(zmq.NOBLOCK), int(zmq.NOBLOCK | zmq.SNDMORE)
+_REPLAYED = tuple(f"{kind}/".encode() for kind in RETAINED)
 
 
 class Bus:
@@ -89,15 +92,24 @@ class Bus:
 
     def send(self, message: Message) -> None:
         """Send a message to whoever wants it, and keep it for whoever comes late."""
-        name, payload = topic(message.kind, message.station), encode(message)
-        if message.kind in RETAINED:
-            self._last[name] = payload
+        self.publish([(topic(message.kind, message.station), encode(message))])
+
+    def publish(self, messages: Sequence[tuple[bytes, bytes]]) -> None:
+        """Send encoded messages, each with its topic."""
+        self._last.update(messages)
         if self._socket.closed:
             return  # the daemon has ended; who still speaks is being cancelled
-        self._socket.send_multipart((name, payload), zmq.NOBLOCK, copy=True)
+        send = self._socket.send
+        for name, payload in messages:
+            send(name, _MORE_FOLLOWS)
+            send(payload, _NOBLOCK)
         # The descriptor signals edges: a send may have swallowed one.
         if self._loop is not None:
             self._read_subscriptions()
+
+    def last(self, kind: Kind, station: str) -> bytes | None:
+        """Give the payload of the last message of a topic."""
+        return self._last.get(topic(kind, station))
 
     def close(self) -> None:
         """Send what is left, at most for `LINGER_MS`, and let go of the endpoint."""
@@ -122,7 +134,8 @@ class Bus:
 
     def _replay(self) -> None:
         prefixes, self._wanted = tuple(self._wanted), set()
-        self._send_last([name for name in self._last if name.startswith(prefixes)])
+        wanted = (name for name in self._last if name.startswith(prefixes))
+        self._send_last([name for name in wanted if name.startswith(_REPLAYED)])
         self._read_subscriptions()
 
     def _send_last(self, names: list[bytes]) -> None:

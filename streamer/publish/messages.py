@@ -5,7 +5,9 @@ says what can be relied on.
 """
 
 import json
+import math
 from datetime import UTC, datetime
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -137,11 +139,13 @@ class Heartbeat(Message, frozen=True, kw_only=True):
 
     Attributes:
         stations: how many stations are in each state.
-        cpu: share of one core since the heartbeat before, of this process.
-        rss_mb: resident memory in MiB.
+        cpu: share of one core since the heartbeat before, of all processes of the daemon.
+        rss_mb: resident memory in MiB, of all of them; pages that they share count more than once.
         windows: windows done since the start.
         dropped: windows that were due and not done since the start.
         hop_stretch: factor by which hops are longer than asked for.
+        workers: processes that listen.
+        restarts: how often one of them died and was started again.
     """
 
     kind: Literal["heartbeat"] = "heartbeat"
@@ -157,8 +161,11 @@ class Heartbeat(Message, frozen=True, kw_only=True):
     windows: Count
     dropped: Count
     hop_stretch: Annotated[float, Meta(ge=1.0)]
+    workers: Count
+    restarts: Count
 
 
+Kind = Literal["genre", "change", "track", "status", "heartbeat"]
 KINDS: dict[str, type[Message]] = {
     "genre": Genre,
     "change": Change,
@@ -177,6 +184,7 @@ def encode(message: Message | str) -> bytes:
     return _ENCODER.encode(message)
 
 
+@cache  # a few for each station of the configuration
 def topic(kind: str, station: str) -> bytes:
     """Give the topic; the closing slash makes it match itself alone when used as a prefix."""
     return f"{kind}/{station}/".encode()
@@ -184,7 +192,14 @@ def topic(kind: str, station: str) -> bytes:
 
 def utc(seconds: float) -> str:
     """Give seconds since the epoch as RFC 3339 with milliseconds."""
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
+    part, whole = math.modf(seconds)
+    second, microseconds = divmod(int(whole) * 1_000_000 + round(part * 1e6), 1_000_000)
+    return f"{_utc_to_the_second(second)}.{microseconds // 1000:03}Z"
+
+
+@lru_cache(16)  # stations tell about the same moment
+def _utc_to_the_second(second: int) -> str:
+    return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 def schema(kind: str) -> dict[str, Any]:

@@ -1,18 +1,19 @@
 """One station's voice on the bus: verdicts and events made messages, numbered and dated."""
 
-from collections import Counter
-from typing import TypedDict
+from typing import Protocol, TypedDict
 
+import msgspec
+import numpy as np
 from msgspec import UNSET, UnsetType
 
 from streamer.flow import Format, Probabilities, State, TrackVerdict, Verdict, Window
-from streamer.publish.bus import Bus
 from streamer.publish.messages import (
     AudioFormat,
     Change,
     ChangeFrom,
     ChangeTo,
     Genre,
+    Message,
     Status,
     StatusEvent,
     Track,
@@ -34,6 +35,33 @@ class _Common(TypedDict):
     time: str
 
 
+class Sink(Protocol):
+    """Where messages go: the bus, or the way to it."""
+
+    def send(self, message: Message) -> None:
+        """Take a message; never blocks."""
+
+
+class Memory(msgspec.Struct):
+    """What a station's messages must go on from, also where another process goes on with them.
+
+    Attributes:
+        seq: the next number of each kind.
+        state: last said; None before anything was.
+        genre: of it.
+        since: when that began. All times are seconds since the epoch.
+        newest: time of the newest message.
+        track_end: end of the last track that was told.
+    """
+
+    seq: dict[str, int] = msgspec.field(default_factory=dict)
+    state: State | None = None
+    genre: str | None = None
+    since: float = 0.0
+    newest: float = 0.0
+    track_end: float = 0.0
+
+
 class Reporter:
     """Tells the bus what there is to say of one station. All times are seconds since the epoch.
 
@@ -42,23 +70,23 @@ class Reporter:
         station: id of the station.
         boot: id of this run of the daemon.
         labels: in the order of the model's probabilities.
+        memory: of what was told before.
     """
 
-    def __init__(self, bus: Bus, station: str, boot: str, labels: tuple[str, ...]) -> None:
+    def __init__(
+        self, bus: Sink, station: str, boot: str, labels: tuple[str, ...], memory: Memory | None = None
+    ) -> None:
         self._bus = bus
         self._station = station
         self._boot = boot
         self._labels = labels
-        self._seq: Counter[str] = Counter()
-        self._said: Verdict | None = None
-        self._since = 0.0
-        self._newest = 0.0
-        self._track_end = 0.0
+        self.memory = memory or Memory()
+        self._since = utc(self.memory.since)
 
     @property
     def state(self) -> State:
         """What was last said."""
-        return self._said.state if self._said else "no-signal"
+        return self.memory.state or "no-signal"
 
     def no_signal(self, *, position_s: float, now: float, hop_s: float) -> None:
         """Tell that the station can't be heard; see `genre` for the arguments."""
@@ -86,15 +114,15 @@ class Reporter:
             title: that plays.
         """
         lag_s = max(now - time, 0.0)
-        self._newest = time = max(time, self._newest)
+        told = self.memory
+        told.newest = time = max(time, told.newest)
         title = shorten(title)
-        since = max(time - (verdict.position_s - verdict.since_s), self._since)
-        said = self._said
-        if said is None or (verdict.state, verdict.genre) != (said.state, said.genre):
-            if said is not None:
-                self._change(said, verdict, time, title)
-            self._since = since
-        self._said = verdict
+        if told.state is None or (verdict.state, verdict.genre) != (told.state, told.genre):
+            if told.state is not None:
+                self._change(told.state, verdict, time, title)
+            told.since = max(time - (verdict.position_s - verdict.since_s), told.since)
+            self._since = utc(told.since)
+        told.state, told.genre = verdict.state, verdict.genre
         silent = window is None or window.level_dbfs is None
         self._bus.send(
             Genre(
@@ -102,7 +130,7 @@ class Reporter:
                 state=verdict.state,
                 genre=verdict.genre,
                 confidence=round(verdict.confidence, 4),
-                since=utc(self._since),
+                since=self._since,
                 probabilities=self._named(verdict.probabilities),
                 window=(
                     WindowOnly(label=verdict.window_label, confidence=round(verdict.window_confidence, 4))
@@ -120,8 +148,8 @@ class Reporter:
 
     def track(self, track: TrackVerdict, *, start: float, end: float) -> None:
         """Tell the verdict of a whole track; it begins no sooner than the one before has ended."""
-        start, end = max(start, self._track_end), max(end, self._track_end)
-        self._track_end = end
+        start, end = max(start, self.memory.track_end), max(end, self.memory.track_end)
+        self.memory.track_end = end
         self._bus.send(
             Track(
                 **self._common("track", end),
@@ -163,26 +191,28 @@ class Reporter:
             )
         )
 
-    def _change(self, before: Verdict, after: Verdict, time: float, title: str | None) -> None:
+    def _change(self, before: State, after: Verdict, time: float, title: str | None) -> None:
         self._bus.send(
             Change(
                 **self._common("change", time),
-                from_=ChangeFrom(state=before.state, genre=before.genre, since=utc(self._since)),
+                from_=ChangeFrom(state=before, genre=self.memory.genre, since=self._since),
                 to=ChangeTo(state=after.state, genre=after.genre, confidence=round(after.confidence, 4)),
                 title=title,
             )
         )
 
     def _common(self, kind: str, time: float) -> _Common:
-        seq = self._seq[kind]
-        self._seq[kind] += 1
-        self._newest = max(time, self._newest)
-        return {"station": self._station, "seq": seq, "boot": self._boot, "time": utc(self._newest)}
+        told = self.memory
+        seq = told.seq.get(kind, 0)
+        told.seq[kind] = seq + 1
+        told.newest = max(time, told.newest)
+        return {"station": self._station, "seq": seq, "boot": self._boot, "time": utc(told.newest)}
 
     def _named(self, probabilities: Probabilities | None) -> dict[str, float] | UnsetType:
         if probabilities is None:
             return UNSET
-        return {name: round(float(p), 4) for name, p in zip(self._labels, probabilities, strict=True)}
+        rounded = probabilities.astype(np.float64).round(4).tolist()
+        return dict(zip(self._labels, rounded, strict=True))
 
 
 def shorten(title: str | None) -> str | None:

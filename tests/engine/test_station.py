@@ -15,10 +15,11 @@ import pytest
 from streamer.engine.backoff import Backoff
 from streamer.engine.clock import StationClock
 from streamer.engine.listener import Listener
+from streamer.engine.overlap import Overlap
 from streamer.engine.scheduler import MAX_BATCH, Scheduler
 from streamer.engine.station import MOVES, Station
 from streamer.errors import SourceConnectionError, SourceNotFoundError
-from streamer.flow import Block, Format, SourceEvent, Title
+from streamer.flow import Block, Format, SourceEvent, Title, Window
 from streamer.model.session import Model
 from streamer.publish.messages import Message, encode, schema
 from streamer.publish.reporter import Reporter
@@ -87,10 +88,9 @@ MODEL = Model(model_bytes(), name="tiny.onnx", provider="cpu")
 def make_station(
     told: Told, open_source: Callable[[], Source], *, model: Any = MODEL, hop_s: float = 1.0
 ) -> Station:
-    reporter = Reporter(told, "a", "b00t", LABELS)  # type: ignore[arg-type]
-    new_listener = partial(
-        Listener, contract=MODEL.contract, hop_s=hop_s, scheduler=Scheduler(model), reporter=reporter
-    )
+    reporter = Reporter(told, "a", "b00t", LABELS)
+    # The phase of "g" is next to none: windows come at 3, 4, 5 s.
+    new_listener = partial(Listener, id="g", model=MODEL, scheduler=Scheduler(model), reporter=reporter)
     return Station("a", open_source=open_source, new_listener=new_listener, reporter=reporter, hop_s=hop_s)
 
 
@@ -224,7 +224,7 @@ def test_what_nobody_foresaw_is_told_and_lived_with(fault):
 
 def test_model_that_fails_is_told_and_nobody_waits_for_ever():
     class Broken:
-        def infer(self, frames: np.ndarray) -> np.ndarray:
+        def features(self, frames: np.ndarray) -> np.ndarray:
             raise RuntimeError("no memory")
 
     told = Told()
@@ -334,23 +334,26 @@ def test_seq_has_no_holes_and_time_no_steps_back():
 
 def test_scheduler_batches_what_is_due_together():
     class Counting:
+        steps, features = MODEL.steps, MODEL.features
+
         def __init__(self) -> None:
             self.batches: list[int] = []
 
-        def infer(self, frames: np.ndarray) -> np.ndarray:
-            self.batches.append(len(frames))
-            return MODEL.infer(frames)
+        def classify(self, features: np.ndarray) -> np.ndarray:
+            self.batches.append(len(features))
+            return MODEL.classify(features)
 
     async def main() -> None:
         frames = np.random.default_rng(0).normal(size=(100, 118, 80)).astype(np.float32)
-        answers = await asyncio.gather(*(scheduler.infer([f]) for f in frames))
+        windows = [Window(f, 0, gap=False, level_dbfs=0.0, recent_dbfs=0.0) for f in frames]
+        answers = await asyncio.gather(*(scheduler.infer(Overlap(MODEL), [w]) for w in windows))
         np.testing.assert_allclose(np.concatenate(answers), MODEL.infer(frames), atol=1e-6)
 
     counting = Counting()
     scheduler = Scheduler(counting)  # type: ignore[arg-type]
     asyncio.run(main())
 
-    assert counting.batches == [MAX_BATCH, 100 - MAX_BATCH]
+    assert counting.batches == [MAX_BATCH] * (100 // MAX_BATCH) + [100 % MAX_BATCH]
 
 
 def test_backoff_doubles_to_its_cap_and_recovers():

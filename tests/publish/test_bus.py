@@ -6,18 +6,22 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
+from unittest.mock import Mock
 
 import jsonschema
 import numpy as np
 import pytest
 import zmq
+from hypothesis import given
+from hypothesis import strategies as st
 
 from streamer.errors import PublishError
 from streamer.flow import Format, Verdict, Window
 from streamer.publish.bus import Bus, is_local
-from streamer.publish.messages import KINDS, schema, utc, write_schemas
-from streamer.publish.reporter import Reporter
+from streamer.publish.messages import KINDS, Genre, Message, schema, utc, write_schemas
+from streamer.publish.reporter import Memory, Reporter
 from streamer.publish.subscribe import Subscriber
 from tests.tiny_model import LABELS
 
@@ -241,6 +245,38 @@ def test_published_schema_is_current(kind, tmp_path):
     jsonschema.Draft202012Validator.check_schema(schema(kind))
 
 
+@given(st.lists(st.floats(0.0, 1.0, width=32), min_size=len(LABELS), max_size=len(LABELS)))
+def test_probabilities_are_rounded_to_four_places(row):
+    sent: list[Genre] = []
+    verdict = Verdict("unsure", None, 0.5, 0.0, 1.0, np.array(row, np.float32))
+
+    Reporter(Mock(send=sent.append), "a", "b00t", LABELS).genre(
+        verdict, None, time=1e9, now=1e9, hop_s=1.0, title=None
+    )
+
+    assert sent[0].probabilities == {label: round(p, 4) for label, p in zip(LABELS, row, strict=True)}
+
+
+def test_what_was_said_by_another_process_is_said_on_since_then():
+    sent: list[Message] = []
+    memory = Memory(seq={"genre": 7}, state="music", genre="jazz", since=1e9 - 60, newest=1e9)
+    reporter = Reporter(Mock(send=sent.append), "a", "b00t", LABELS, memory)
+    for genre in ("jazz", "metal"):
+        verdict = Verdict("music", genre, 0.5, 2.0, 3.0, None)
+        reporter.genre(verdict, None, time=1e9 + 3, now=1e9 + 3, hop_s=1.0, title=None)
+
+    same, change, other = sent
+    assert (same.seq, same.since, other.since) == (7, utc(1e9 - 60), utc(1e9 + 2))
+    assert (change.from_.genre, change.from_.since) == ("jazz", utc(1e9 - 60))
+
+
 def test_utc_has_milliseconds():
     assert utc(0.0) == "1970-01-01T00:00:00.000Z"
     assert utc(1e9 + 0.1239) == "2001-09-09T01:46:40.123Z"
+    assert utc(1e9 - 1e-7) == "2001-09-09T01:46:40.000Z"
+    assert utc(-0.25) == "1969-12-31T23:59:59.750Z"
+
+
+@given(st.floats(-1e9, 4e9))
+def test_utc_is_the_time_that_it_was_given(seconds):
+    assert datetime.fromisoformat(utc(seconds)).timestamp() == pytest.approx(seconds - 0.0005, abs=0.000502)

@@ -1,93 +1,20 @@
 """The whole daemon against real servers: what a subscriber sees when things go well, wrong and well again."""
 
-import json
 import socket
 import subprocess
 import sys
 import time
 import wave
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
-import jsonschema
 import numpy as np
 import pytest
-import zmq
 
 from streamer.demo.synth import RATE
 from streamer.demo.voice import speak
-from streamer.publish.messages import schema
-from tests.tiny_model import model_bytes
+from tests.system.running import ROOT, daemon
 
 pytestmark = pytest.mark.system
-
-ROOT = Path(__file__).parents[2]
-Message = dict[str, Any]
-
-
-class Heard:
-    """What a subscriber has heard of a daemon; each message is held against its schema."""
-
-    def __init__(self, socket: "zmq.Socket[bytes]") -> None:
-        self._socket = socket
-        self.messages: list[Message] = []
-
-    def until(self, holds: Callable[[Message], bool], seconds: float = 20.0) -> Message:
-        """Wait for a message for which something holds."""
-        deadline = time.monotonic() + seconds
-        while (left := deadline - time.monotonic()) > 0:
-            if self._socket.poll(int(left * 1000)):
-                topic, payload = self._socket.recv_multipart()
-                message: Message = json.loads(payload)
-                jsonschema.validate(message, schema(message["kind"]))
-                assert topic.decode() == f"{message['kind']}/{message['station']}/"
-                self.messages.append(message)
-                if holds(message):
-                    return message
-        last = [(m["kind"], m.get("event") or m.get("state")) for m in self.messages[-8:]]
-        pytest.fail(f"not within {seconds:g} s; the last messages: {last}")
-
-    def event(self, event: str, seconds: float = 20.0) -> Message:
-        return self.until(lambda m: m["kind"] == "status" and m["event"] == event, seconds)
-
-    def state(self, *states: str, seconds: float = 20.0) -> Message:
-        return self.until(lambda m: m["kind"] == "genre" and m["state"] in states, seconds)
-
-    def signal(self, seconds: float = 20.0) -> Message:
-        return self.until(lambda m: m["kind"] == "genre" and m["state"] != "no-signal", seconds)
-
-
-@contextmanager
-def daemon(
-    folder: Path, *sources: str, hop: float = 0.5, env: dict[str, str] | None = None, embedded: bool = False
-) -> Iterator[Heard]:
-    """Run a daemon over these sources, stations s0, s1, ..., with a subscriber from the start."""
-    (folder / "tiny.onnx").write_bytes(model_bytes())
-    model = "" if embedded else "model = 'tiny.onnx'\n"
-    endpoint = f"ipc://{folder}/bus"
-    stations = "".join(f"[[station]]\nid = 's{i}'\nsource = '{source}'\n" for i, source in enumerate(sources))
-    (folder / "c.toml").write_text(f"bind = '{endpoint}'\n{model}hop = {hop}\n{stations}")
-    with zmq.Context() as context, context.socket(zmq.SUB) as subscriber:
-        subscriber.subscribe("")
-        subscriber.connect(endpoint)
-        process = subprocess.Popen(
-            [sys.executable, "-m", "streamer.cli", "run", "--config", str(folder / "c.toml")],
-            env=env,
-            cwd=ROOT,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        try:
-            yield Heard(subscriber)
-            process.terminate()
-            errors = process.communicate(timeout=5)[1]
-            assert process.returncode == 0, errors
-            assert "Traceback" not in errors
-        finally:
-            process.kill()
-            process.communicate()
 
 
 def tone(path: Path, seconds: float, rate: int = 44_100) -> Path:

@@ -1,0 +1,77 @@
+"""Starting workers: how many, which stations each has, and the processes themselves.
+
+It imports next to nothing: workers have much to load, and do so while the daemon loads its own.
+"""
+
+import math
+import os
+import signal
+import socket
+import subprocess
+import sys
+
+import msgspec
+
+from streamer.config import Config, StationConfig
+from streamer.engine.blame import Blame
+
+PER_WORKER = 64  # stations, up to which a second process costs more memory than it gives
+
+ENVIRONMENT = {
+    # Workers are what runs in parallel: threads below them would wait for each other.
+    "OPENBLAS_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "OMP_NUM_THREADS": "1",
+    # Arrays of a second of audio come and go all the time. By itself glibc gives the memory back each
+    # time and takes it anew, a page fault for each 4 KB, which was measured to cost more than the mel.
+    "MALLOC_MMAP_THRESHOLD_": "4194304",
+    "MALLOC_TRIM_THRESHOLD_": "16777216",
+    "MALLOC_ARENA_MAX": "2",
+}
+"""What a worker's libraries read at their start, where the user's own environment doesn't say otherwise."""
+
+
+class Launch:
+    """A worker process that has been started, and what connects us with it.
+
+    Args:
+        config: with the stations that are its own.
+    """
+
+    def __init__(self, config: Config) -> None:
+        self.blame = Blame()
+        self.connection, theirs = socket.socketpair()
+        module = ["-m", "streamer.engine.worker", str(self.blame.descriptor), str(theirs.fileno())]
+        reads_stdin = any(station.source.lower().startswith("stdin:") for station in config.station)
+        # Ctrl-C is for the daemon, which tells the workers to end; what is blocked stays so in a child.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            self.process = subprocess.Popen(
+                [sys.executable, *module],
+                env={**ENVIRONMENT, **os.environ},
+                stdin=None if reads_stdin else subprocess.DEVNULL,
+                pass_fds=(self.blame.descriptor, theirs.fileno()),
+            )
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+            theirs.close()
+
+    def kill(self) -> None:
+        """End it at once, and let go of all."""
+        self.connection.close()
+        self.process.kill()
+        self.process.wait()
+        self.blame.close()
+
+
+def shares(config: Config) -> list[Config]:
+    """Give each worker its stations, by turns: as many workers as are asked for, or as pay."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    count = config.workers or min(math.ceil(len(config.station) / PER_WORKER), cores)
+    count = min(count, len(config.station))
+    return [with_stations(config, config.station[number::count]) for number in range(count)]
+
+
+def with_stations(config: Config, stations: tuple[StationConfig, ...]) -> Config:
+    """Give the configuration with these stations alone."""
+    return msgspec.structs.replace(config, station=stations)

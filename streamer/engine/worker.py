@@ -1,0 +1,198 @@
+"""A worker: the process that listens to a share of the stations, and tells the daemon what they play.
+
+It does all for its stations on one event loop: read, decode, mel, model, decide. The daemon
+starts it, hands it one end of a socket pair and a note in shared memory (`engine.blame`), and
+starts another one when it dies.
+"""
+
+import asyncio
+import gc
+import logging
+import os
+import selectors
+import socket
+import sys
+import time
+from functools import partial
+
+from streamer.config import StationConfig
+from streamer.engine.blame import Blame
+from streamer.engine.listener import Listener
+from streamer.engine.process import cpu_s, rss_mb
+from streamer.engine.scheduler import Scheduler
+from streamer.engine.station import Station
+from streamer.engine.wire import Ended, Failure, Pulse, Ready, Said, Start, Stop, Stretch, ToWorker, Wire
+from streamer.errors import GenrecastError, SourceError
+from streamer.model.session import Model
+from streamer.publish.messages import Message, encode, topic
+from streamer.publish.reporter import Reporter
+from streamer.source.open import open_source
+
+BEAT_S = 1.0
+CLOSE_S = 0.4  # asked to end, a second is all there is: for sources to let go, and for the daemon's socket
+
+
+class Relay:
+    """Where a worker's messages go: to the daemon, those of one turn of the loop together."""
+
+    def __init__(self, wire: Wire) -> None:
+        self._wire = wire
+        self._waiting: list[tuple[bytes, bytes]] = []
+
+    def send(self, message: Message) -> None:
+        """Take a message."""
+        if not self._waiting:
+            asyncio.get_running_loop().call_soon(self.flush)
+        self._waiting.append((topic(message.kind, message.station), encode(message)))
+
+    def flush(self) -> None:
+        """Send what waits."""
+        waiting, self._waiting = self._waiting, []
+        if waiting:
+            self._wire.send(Said(waiting))
+
+
+class TimedSelector(selectors.DefaultSelector):
+    """Knows for how long it has waited, which is for how long the loop had nothing to do."""
+
+    idle_s = 0.0
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        """See `selectors`."""
+        if timeout is not None and timeout <= 0:
+            ready: list[tuple[selectors.SelectorKey, int]] = super().select(timeout)
+            return ready
+        before = time.monotonic()
+        ready = super().select(timeout)
+        self.idle_s += time.monotonic() - before
+        return ready
+
+
+class Worker:
+    """The stations of one process.
+
+    Args:
+        start: what to do.
+        model: loaded.
+        wire: to the daemon.
+        blame: the shared note.
+        selector: of the loop.
+    """
+
+    def __init__(self, start: Start, model: Model, wire: Wire, blame: Blame, selector: TimedSelector) -> None:
+        self._start, self._model, self._wire = start, model, wire
+        self._blame, self._selector = blame, selector
+        self._relay = Relay(wire)
+        self._scheduler = Scheduler(model, len(start.config.station))
+        self._lags: list[float] = []
+        self._dropped = 0
+        self._stations = [self._station(station) for station in start.config.station]
+
+    async def run(self) -> None:
+        """Listen until the daemon says stop or has gone, or no station is left."""
+        tasks = [asyncio.create_task(self._live(*each)) for each in enumerate(self._stations)]
+        others = [asyncio.create_task(self._beat()), asyncio.create_task(self._obey())]
+        living = asyncio.ensure_future(asyncio.wait(tasks))
+        await asyncio.wait([living, *others], return_when=asyncio.FIRST_COMPLETED)
+        for task in (*tasks, *others):
+            task.cancel()
+        await asyncio.wait([*tasks, *others], timeout=CLOSE_S)
+        self._relay.flush()
+        self._pulse(0.0)
+
+    def _station(self, config: StationConfig) -> Station:
+        memory = self._start.memories.get(config.id)
+        reporter = Reporter(self._relay, config.id, self._start.boot, self._model.contract.labels, memory)
+        hop_s = self._start.config.hop
+        duty = self._start.config.duty if config.duty is None else config.duty
+        if duty < 1.0:
+            hop_s = max(hop_s, self._model.contract.front_end.window_s / duty)
+        new_listener = partial(
+            Listener,
+            id=config.id,
+            model=self._model,
+            scheduler=self._scheduler,
+            reporter=reporter,
+            lags=self._lags.append,
+            dropped=self._drop,
+        )
+        return Station(
+            config.id,
+            open_source=partial(open_source, config.source, charset=config.charset),
+            new_listener=new_listener,
+            reporter=reporter,
+            hop_s=hop_s,
+        )
+
+    def _drop(self, windows: int) -> None:
+        self._dropped += windows
+
+    async def _live(self, number: int, station: Station) -> None:
+        error = await self._blame.marked(station.run(), number)
+        self._relay.flush()
+        self._wire.send(Ended(station.id, None if error is None else failure_of(error)))
+
+    async def _obey(self) -> None:
+        while True:
+            match await self._wire.read():
+                case Stretch(factor):
+                    for station in self._stations:
+                        station.stretch(factor)
+                case Stop() | None:
+                    return
+
+    async def _beat(self) -> None:
+        """Show that the loop comes round, and tell how things are."""
+        before, idle = time.monotonic(), self._selector.idle_s
+        while True:
+            await asyncio.sleep(BEAT_S)
+            self._blame.beat()
+            now = time.monotonic()
+            self._pulse(1.0 - (self._selector.idle_s - idle) / max(now - before, 1e-3))
+            before, idle = now, self._selector.idle_s
+
+    def _pulse(self, busy: float) -> None:
+        lags, self._lags[:] = list(self._lags), []
+        windows = self._scheduler.windows
+        self._wire.send(Pulse(lags, windows, self._dropped, min(max(busy, 0.0), 1.0), cpu_s(), rss_mb()))
+
+
+async def main(connection: socket.socket, blame: Blame, selector: TimedSelector) -> None:
+    """Begin as the daemon says, then listen until it says stop."""
+    reader, writer = await asyncio.open_connection(sock=connection)
+    wire = Wire(ToWorker, reader, writer)
+    start = await wire.read()
+    if not isinstance(start, Start):
+        return
+    logging.basicConfig(level=start.log_level, format="%(message)s", stream=sys.stderr)
+    try:
+        model = Model.load(start.config.model, provider=start.config.provider)
+    except GenrecastError as error:
+        wire.send(failure_of(error))
+        await wire.close()
+        return
+    wire.send(Ready(model.contract.name, model.provider, model.contract.labels))
+    begin = await wire.read()
+    if isinstance(begin, Stretch):
+        worker = Worker(start, model, wire, blame, selector)
+        # What was made while starting stays for good: the collector need not look at it again.
+        gc.collect()
+        gc.freeze()
+        await worker.run()
+    await wire.close()
+
+
+def failure_of(error: GenrecastError) -> Failure:
+    """Give an error as it travels."""
+    code = error.code if isinstance(error, SourceError | GenrecastError) else "internal"
+    return Failure(code, error.message, error.remedy, error.exit_status)
+
+
+if __name__ == "__main__":
+    timed = TimedSelector()
+    note, pair = (int(argument) for argument in sys.argv[1:3])
+    loop = asyncio.SelectorEventLoop(timed)
+    loop.run_until_complete(main(socket.socket(fileno=pair), Blame(note), timed))
+    logging.shutdown()
+    # Python's own end waits for threads, and one may hang in a name server or on a disk.
+    os._exit(0)

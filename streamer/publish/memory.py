@@ -1,0 +1,35 @@
+"""What was told of a station, read back from its last messages, for whoever goes on in its place."""
+
+from datetime import datetime
+
+import msgspec
+
+from streamer.publish.bus import Bus
+from streamer.publish.messages import Genre, Kind, Message, Track
+from streamer.publish.reporter import Memory
+
+TOLD: tuple[Kind, ...] = ("genre", "change", "track", "status")
+"""The kinds that a station has."""
+
+
+def recall(bus: Bus, station: str) -> Memory:
+    """Give what the next messages of a station must go on from."""
+    memory = Memory()
+    for kind in TOLD:
+        payload = bus.last(kind, station)
+        if payload is None:
+            continue
+        said = msgspec.json.decode(payload, type=Message)
+        memory.seq[kind] = said.seq + 1
+        memory.newest = max(memory.newest, _seconds(said.time))
+        if kind == "genre":
+            genre = msgspec.json.decode(payload, type=Genre)
+            memory.state, memory.genre = genre.state, genre.genre
+            memory.since = _seconds(genre.since)
+        elif kind == "track":
+            memory.track_end = _seconds(msgspec.json.decode(payload, type=Track).end)
+    return memory
+
+
+def _seconds(time: str) -> float:
+    return datetime.fromisoformat(time).timestamp()
