@@ -23,6 +23,12 @@ class Source(ABC):
     retry_cap_s: float = 60.0
     """Longest wait before another attempt: a server in trouble is not to be hammered."""
 
+    wanted_s: float = 0.0
+    """Seconds of audio after which the next block is worth waking for, as the engine says; 0: at once."""
+
+    def skip(self, seconds: float) -> None:  # noqa: B027 - who can't decode less just goes on
+        """Pass over the next so many seconds of audio: counted, not decoded; who can't ignores it."""
+
     @abstractmethod
     def events(self) -> AsyncGenerator[SourceEvent, None]:
         """Give a `Format` before the first `Block`, then blocks, titles and new formats as they come.

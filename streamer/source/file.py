@@ -26,7 +26,7 @@ from streamer.errors import (
 )
 from streamer.flow import Block, SourceEvent, Title
 from streamer.source.base import Source
-from streamer.source.decode import PacketDecoder
+from streamer.source.packets import PacketDecoder
 from streamer.source.sniff import TEXT_BYTES, looks_like_text
 from streamer.source.titles import clean_title, join_title
 

@@ -17,9 +17,10 @@ from streamer.source.hls_playlist import (
     parse_master,
     parse_media,
 )
-from streamer.source.http import fetch, redact
+from streamer.source.http import fetch
 from streamer.source.playlist import MAX_PLAYLIST
 from streamer.source.segment import SegmentDecoder, demux
+from streamer.source.url import redact
 
 START_SEGMENTS = 3  # from the end, where RFC 8216 (6.3.3) says that live listening begins
 MAX_INIT = 1024 * 1024
@@ -70,6 +71,10 @@ class HlsStream:
         self._init: tuple[Part, bytes] | None = None
         self._lost_s = 0.0
         self._failures = 0
+
+    def skip(self, seconds: float) -> None:
+        """Pass over the next so many seconds undecoded (`StreamDecoder.skip`)."""
+        self._decoder.skip(seconds)
 
     async def events(self) -> AsyncGenerator[SourceEvent, None]:
         """Give events until the playlist ends or fails; never just stops.

@@ -34,14 +34,14 @@ class IcyReader:
         self._title: str | None = None
 
     def feed(self, data: bytes) -> Iterator[bytes | Title]:
-        """Give audio and, where they change, titles, in the order of the stream."""
+        """Give audio, joined as far as no title changes in it, and titles where they do."""
+        audio: list[bytes] = []
         at = 0
         while at < len(data):
             if self._audio_left:
-                audio = data[at : at + self._audio_left]
-                self._audio_left -= len(audio)
-                at += len(audio)
-                yield audio
+                audio.append(data[at : at + self._audio_left])
+                self._audio_left -= len(audio[-1])
+                at += len(audio[-1])
             elif self._meta_left is None:
                 self._meta_left = data[at] * 16
                 at += 1
@@ -51,13 +51,18 @@ class IcyReader:
                 self._meta_left -= len(part)
                 at += len(part)
             if self._meta_left == 0:
-                title = parse_title(bytes(self._meta), self._charset)
+                title = parse_title(bytes(self._meta), self._charset) if self._meta else None
                 self._meta.clear()
                 self._meta_left = None
                 self._audio_left = self._metaint
                 if title is not None and title != self._title:
                     self._title = title
+                    if audio:
+                        yield b"".join(audio)
+                        audio.clear()
                     yield Title(title)
+        if audio:
+            yield b"".join(audio)
 
 
 def parse_title(block: bytes, charset: str = "latin-1") -> str | None:

@@ -1,9 +1,16 @@
 """ID3v2: the title in a tag, as HLS sends it between its audio. Only what says artist and title is read."""
 
-from streamer.source.sniff import id3_size
 from streamer.source.titles import clean_title, decode_title, join_title
 
 _ENCODINGS = {1: "utf-16", 2: "utf-16-be"}  # 0 and 3 (Latin-1, UTF-8) are left to `decode_title`
+
+
+def id3_size(head: bytes) -> int:
+    """Give the whole size of the ID3v2 tag that begins here; 0 where none does. Wants 10 bytes."""
+    if len(head) < 10 or not head.startswith(b"ID3") or head[3] == 0xFF or max(head[6:10]) > 0x7F:
+        return 0
+    size = head[6] << 21 | head[7] << 14 | head[8] << 7 | head[9]
+    return 10 + size + (10 if head[5] & 0x10 else 0)
 
 
 def split_id3(data: bytes) -> tuple[str | None, bytes]:

@@ -7,6 +7,7 @@ than decoding. After rubbish it goes on at the next page.
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 MAX_PACKET = 1 << 20  # a comment header with a cover picture; audio packets are below 64 KiB
 MAX_STREAMS = 8  # logical streams at a time: audio beside a video or two
@@ -16,19 +17,18 @@ _CAPTURE = b"OggS"
 _CONTINUED, _FIRST = 0x01, 0x02
 
 
-@dataclass(frozen=True, slots=True)
-class OggPacket:
-    """One packet of a logical stream.
+class OggPage(NamedTuple):
+    """The packets of a logical stream that a page completes.
 
     Attributes:
         serial: names the logical stream.
-        data: the packet.
-        first: True for the packet that begins a logical stream and names its codec.
+        packets: one or more.
+        first: True where the first of them begins the logical stream and names its codec.
         lost: True when pages before it are missing.
     """
 
     serial: int
-    data: bytes
+    packets: list[bytes]
     first: bool
     lost: bool
 
@@ -48,11 +48,15 @@ class OggReader:
         self._buffer = bytearray()
         self._streams: dict[int, _Stream] = {}
 
-    def feed(self, data: bytes) -> Iterator[OggPacket]:
+    def feed(self, data: bytes) -> Iterator[OggPage]:
         """Give the packets that are now complete, in the order of the stream."""
         self._buffer += data
         while (page := self._next_page()) is not None:
-            yield from self._packets(*page)
+            flags, serial, sequence, lacing, body = page
+            stream = self._follow(flags, serial, sequence)
+            if packets := _packets(stream, lacing, body):
+                yield OggPage(serial, packets, bool(flags & _FIRST), stream.lost)
+                stream.lost = False
 
     def _next_page(self) -> tuple[int, int, int, bytes, bytes] | None:
         """Cut one page off the buffer: flags, serial, sequence, lacing values, body."""
@@ -76,9 +80,8 @@ class OggReader:
         del self._buffer[:end]
         return flags, serial, sequence, lacing, body
 
-    def _packets(
-        self, flags: int, serial: int, sequence: int, lacing: bytes, body: bytes
-    ) -> Iterator[OggPacket]:
+    def _follow(self, flags: int, serial: int, sequence: int) -> _Stream:
+        """Give the logical stream of a page, and note what is missing before it."""
         stream = self._streams.get(serial)
         if flags & _FIRST or stream is None:
             if len(self._streams) >= MAX_STREAMS:  # chains leave old ones behind: the oldest goes
@@ -93,19 +96,26 @@ class OggReader:
             stream.partial.clear()
             stream.broken = False
         stream.sequence = sequence
-        first = bool(flags & _FIRST)
-        at = 0
-        for length in lacing:
-            if len(stream.partial) + length > MAX_PACKET:
-                stream.partial.clear()
-                stream.broken = True
-            if not stream.broken:
-                stream.partial += body[at : at + length]
-            at += length
-            if length == 255:
-                continue
-            if not stream.broken:
-                yield OggPacket(serial, bytes(stream.partial), first, stream.lost)
-                first = stream.lost = False
-            stream.partial.clear()
-            stream.broken = False
+        return stream
+
+
+def _packets(stream: _Stream, lacing: bytes, body: bytes) -> list[bytes]:
+    """Give the packets that end in a page; what is left of it begins the next one."""
+    packets: list[bytes] = []
+    start = end = 0
+    for length in lacing:
+        end += length
+        if length == 255:
+            continue
+        whole = bytes(stream.partial) + body[start:end] if stream.partial else body[start:end]
+        if not stream.broken and len(whole) <= MAX_PACKET:
+            packets.append(whole)
+        stream.partial.clear()
+        stream.broken = False
+        start = end
+    if len(stream.partial) + end - start > MAX_PACKET:
+        stream.partial.clear()
+        stream.broken = True
+    if not stream.broken:
+        stream.partial += body[start:end]
+    return packets

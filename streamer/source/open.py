@@ -55,7 +55,7 @@ def _parse(uri: str, charset: str) -> _Make:
 
 
 def _radio(url: str, charset: str) -> _Make:
-    from streamer.source.http import check_url
+    from streamer.source.url import check_url
 
     check_url(url)
 

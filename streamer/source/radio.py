@@ -9,16 +9,15 @@ from streamer.flow import Block, SourceEvent, Title
 from streamer.source.base import Source
 from streamer.source.decode import StreamDecoder
 from streamer.source.hls import HlsStream
-from streamer.source.http import HttpResponse, check_url, fetch, redact
+from streamer.source.http import HttpResponse, fetch
 from streamer.source.icy import IcyReader, parse_metaint
 from streamer.source.pace import Pacer
 from streamer.source.playlist import MAX_DEPTH, MAX_PLAYLIST, parse_playlist, playlist_kind
+from streamer.source.url import check_url, redact
+from streamer.source.wake import Meter
 
 HLS_STALL_S = 45.0  # segments last up to 10 s, come late and are given up after 15: HLS watches itself
 PLAYLIST_S = 10.0  # to read a playlist to its end
-WAKE_S = 0.1  # of audio at a time: what servers send every few milliseconds is as well taken then
-MAX_WAKE = 16 * 1024  # whatever bitrate a server claims
-QUIETEST = 32_000  # bit/s, where a server doesn't say: the lowest in use
 MAX_TRIES = 4  # of entries of playlists, nested ones included; the engine comes back anyway
 
 
@@ -37,6 +36,7 @@ class RadioSource(Source):
         check_url(url)
         self._url, self._charset = url, charset
         self._responses: list[HttpResponse] = []
+        self._audio: StreamDecoder | HlsStream | None = None
         self._tries = MAX_TRIES
 
     async def events(self) -> AsyncGenerator[SourceEvent, None]:
@@ -46,9 +46,14 @@ class RadioSource(Source):
             async for event in events:
                 yield event
                 if isinstance(event, Block):
-                    wait_s = pacer.wait_s(len(event.samples) / event.rate, loop.time())
+                    wait_s = pacer.wait_s((len(event.samples) + event.skipped) / event.rate, loop.time())
                     if wait_s:
                         await asyncio.sleep(wait_s)
+
+    def skip(self, seconds: float) -> None:
+        """Pass over the next so many seconds undecoded (`StreamDecoder.skip`)."""
+        if self._audio is not None:
+            self._audio.skip(seconds)
 
     async def close(self) -> None:
         """Drop the connection."""
@@ -74,7 +79,8 @@ class RadioSource(Source):
                 self._responses.remove(response)
         if playlist_kind(body) == "hls":
             self.stall_s = HLS_STALL_S
-            async with aclosing(HlsStream(response.url, body).events()) as events:
+            self._audio = hls = HlsStream(response.url, body)
+            async with aclosing(hls.events()) as events:
                 async for event in events:
                     yield event
             return
@@ -113,20 +119,25 @@ class RadioSource(Source):
 
     async def _stream(self, response: HttpResponse, head: bytes) -> AsyncGenerator[SourceEvent, None]:
         """Decode an endless stream, titles parted from audio."""
-        name = redact(response.url)
-        decoder = StreamDecoder(name=name, content_type=response.content_type, bitrate=_bitrate(response))
+        name, bitrate = redact(response.url), _bitrate(response)
+        decoder = StreamDecoder(name=name, content_type=response.content_type, bitrate=bitrate)
+        self._audio = decoder
         metaint = parse_metaint(response.headers.get("icy-metaint", ""))
         icy = IcyReader(metaint, self._charset) if metaint else None
-        response.wake_for(min(int((_bitrate(response) or QUIETEST) / 8 * WAKE_S), MAX_WAKE))
+        meter = Meter(bitrate)
         data = head
         while data:
+            meter.came(len(data))
             for part in icy.feed(data) if icy else (data,):
                 if isinstance(part, Title):
                     yield part
                     continue
                 for event in decoder.feed(part):
+                    if isinstance(event, Block):
+                        meter.heard((len(event.samples) + event.lost + event.skipped) / event.rate)
                     yield event
-            data = await response.read_some()
+            # Only now: what is wanted next was said while the last block was looked at.
+            data = await response.read_some(*meter.window(self.wanted_s))
         for event in decoder.flush():
             yield event
         raise SourceEndedError(

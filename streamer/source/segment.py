@@ -14,8 +14,9 @@ import av.error
 
 from streamer.errors import BrokenAudioError, SourceError
 from streamer.flow import SourceEvent, Title
-from streamer.source.decode import DECODERS, PacketDecoder, StreamDecoder
+from streamer.source.decode import StreamDecoder
 from streamer.source.id3 import id3_title, split_id3
+from streamer.source.packets import DECODERS, PacketDecoder
 from streamer.source.sniff import not_audio
 
 SLICE = 16 * 1024  # bytes decoded at a time, so that the loop gets its turn within a segment
@@ -46,14 +47,23 @@ class SegmentDecoder:
 
     def __init__(self, name: str) -> None:
         self._name = name
-        self._stream: StreamDecoder | None = None
-        self._packets: PacketDecoder | None = None
-        self._key: tuple[str, bytes | None] | None = None
+        self._decoder: StreamDecoder | PacketDecoder | None = None
+        self._key: tuple[str, bytes] | None = None  # what it was made for; None: frames with headers
+        self._skip_s = 0.0  # to be passed over as soon as there is a decoder
         self._title: str | None = None
+
+    def skip(self, seconds: float) -> None:
+        """Pass over the next so many seconds undecoded (`StreamDecoder.skip`)."""
+        if self._decoder is None:
+            self._skip_s += seconds
+        else:
+            self._decoder.skip(seconds)
 
     def restart(self) -> None:
         """Forget what came before: the next segment has nothing to do with it (EXT-X-DISCONTINUITY)."""
-        self._stream = self._packets = self._key = None
+        if self._decoder is not None:
+            self._skip_s = self._decoder.skip_left_s
+            self._decoder = None
 
     def decode(self, segment: Demuxed) -> Iterator[SourceEvent]:
         """Give the events in a segment.
@@ -65,19 +75,23 @@ class SegmentDecoder:
             if title != self._title:
                 self._title = title
                 yield Title(title)
-        if segment.extradata is None:  # frames that carry their own headers
-            if self._stream is None:
-                self._stream = StreamDecoder(name=self._name)
-            data = b"".join(segment.packets)
-            for at in range(0, len(data), SLICE):
-                yield from self._stream.feed(data[at : at + SLICE])
-            return
-        key = (segment.codec, segment.extradata)
-        if self._packets is None or key != self._key:
+        key = None if segment.extradata is None else (segment.codec, segment.extradata)
+        if key != self._key:
+            self.restart()
             self._key = key
-            self._packets = PacketDecoder(segment.codec, name=self._name, extradata=segment.extradata)
-        for at in range(0, len(segment.packets), 50):
-            yield from self._packets.decode(segment.packets[at : at + 50])
+        if self._decoder is None:
+            self._decoder = StreamDecoder(name=self._name) if key is None else self._make(*key)
+            self._decoder.skip(self._skip_s)
+        if isinstance(self._decoder, PacketDecoder):
+            for at in range(0, len(segment.packets), 50):
+                yield from self._decoder.decode(segment.packets[at : at + 50])
+            return
+        data = b"".join(segment.packets)
+        for at in range(0, len(data), SLICE):
+            yield from self._decoder.feed(data[at : at + SLICE])
+
+    def _make(self, codec: str, extradata: bytes) -> PacketDecoder:
+        return PacketDecoder(codec, name=self._name, extradata=extradata)
 
 
 def demux(data: bytes, init: bytes | None, *, name: str) -> Demuxed:

@@ -1,19 +1,16 @@
 """Which codec bytes hold, told from the bytes: servers' Content-Type is often wrong, magic rarely."""
 
+from typing import Literal
+
 from streamer.errors import NotAudioError
+from streamer.source.frames import FrameCodec, frame_length, same_kind
 
 SNIFF_BYTES = 1 << 16  # a stream is joined anywhere: two MP3 or AAC frames in a row lie well within this
 TEXT_BYTES = 512
 
 _REMEDY = "give a stream of MP3, AAC or Ogg (Vorbis, Opus, FLAC), or a playlist of such streams"
 
-_MP3_KBPS = {  # by (MPEG-1?, layer)
-    (True, 3): (0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320),
-    (True, 2): (0, 32, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384),
-    (False, 3): (0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
-    (False, 2): (0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
-}
-_MP3_RATES = {3: (44100, 48000, 32000), 2: (22050, 24000, 16000), 0: (11025, 12000, 8000)}
+_FRAMED: tuple[FrameCodec, ...] = ("mp3", "aac")
 _KNOWN = {  # magic of what is no audio stream that we decode -> what to call it
     b"\x89PNG": "a PNG image",
     b"\xff\xd8\xff\xe0": "a JPEG image",
@@ -27,14 +24,6 @@ _KNOWN = {  # magic of what is no audio stream that we decode -> what to call it
     b"ADIF": "AAC in ADIF",
     b"fLaC": "FLAC without Ogg around it",
 }
-
-
-def id3_size(head: bytes) -> int:
-    """Give the whole size of the ID3v2 tag that begins here; 0 where none does. Wants 10 bytes."""
-    if len(head) < 10 or not head.startswith(b"ID3") or head[3] == 0xFF or max(head[6:10]) > 0x7F:
-        return 0
-    size = head[6] << 21 | head[7] << 14 | head[8] << 7 | head[9]
-    return 10 + size + (10 if head[5] & 0x10 else 0)
 
 
 def looks_like_text(head: bytes) -> bool:
@@ -55,7 +44,9 @@ def looks_like_text(head: bytes) -> bool:
     return True
 
 
-def sniff(head: bytes, *, name: str, content_type: str = "", final: bool = False) -> tuple[str, int] | None:
+def sniff(
+    head: bytes, *, name: str, content_type: str = "", final: bool = False
+) -> tuple[FrameCodec | Literal["ogg"], int] | None:
     """Say which codec begins where: ('mp3' | 'aac' | 'ogg', offset); None for "more bytes, please".
 
     Args:
@@ -94,15 +85,17 @@ def not_audio(name: str, what: str, content_type: str = "") -> NotAudioError:
     return NotAudioError(f"{name}: {what}{said}", remedy=_REMEDY)
 
 
-def _frame_chain(head: bytes, at: int, *, final: bool) -> str | None:
+def _frame_chain(head: bytes, at: int, *, final: bool) -> FrameCodec | Literal[""] | None:
     """Name the codec of which three frames follow one another from here.
 
     Gives '' where they don't, None where more bytes must tell (so that the answer never depends
     on how the stream was cut). At the end of the data two frames do, or one that ends it.
     """
-    for codec, length_of in (("mp3", _mp3_frame_length), ("aac", _adts_frame_length)):
+    for codec in _FRAMED:
         here, lengths = at, 0
-        while lengths < 3 and (length := length_of(head, here)) and _same_stream(head, at, here, codec):
+        while lengths < 3 and (length := frame_length(head, here, codec)):
+            if not same_kind(head, at, here, codec):
+                break
             here += length
             lengths += 1
             if here + 8 > len(head):
@@ -112,29 +105,3 @@ def _frame_chain(head: bytes, at: int, *, final: bool) -> str | None:
         if lengths == 3:
             return codec
     return ""
-
-
-def _same_stream(head: bytes, one: int, two: int, codec: str) -> bool:
-    if codec == "mp3":  # version, layer and rate stay
-        return head[one + 1] & 0xFE == head[two + 1] & 0xFE and head[one + 2] & 0x0C == head[two + 2] & 0x0C
-    return head[one + 1] & 0xF6 == head[two + 1] & 0xF6 and head[one + 2] & 0xFC == head[two + 2] & 0xFC
-
-
-def _mp3_frame_length(head: bytes, at: int) -> int:
-    if at + 4 > len(head) or head[at] != 0xFF or head[at + 1] & 0xE0 != 0xE0:
-        return 0
-    version, layer = head[at + 1] >> 3 & 3, 4 - (head[at + 1] >> 1 & 3)
-    kbps_index, rate_index = head[at + 2] >> 4, head[at + 2] >> 2 & 3
-    if version == 1 or layer not in (2, 3) or kbps_index in (0, 15) or rate_index == 3:
-        return 0
-    kbps = _MP3_KBPS[version == 3, layer][kbps_index]
-    rate = _MP3_RATES[version][rate_index]
-    per_frame = 72_000 if layer == 3 and version != 3 else 144_000
-    return per_frame * kbps // rate + (head[at + 2] >> 1 & 1)
-
-
-def _adts_frame_length(head: bytes, at: int) -> int:
-    if at + 7 > len(head) or head[at] != 0xFF or head[at + 1] & 0xF6 != 0xF0 or head[at + 2] >> 2 & 15 > 12:
-        return 0
-    length = (head[at + 3] & 3) << 11 | head[at + 4] << 3 | head[at + 5] >> 5
-    return length if length > 7 else 0

@@ -6,7 +6,9 @@ from tones import cut, encode, formats_of, pitch_hz, samples_of, titles_of
 
 from streamer.errors import BrokenAudioError, EmptyAudioError, NotAudioError
 from streamer.flow import Block, SourceEvent
-from streamer.source.decode import MAX_BLOCK_VALUES, MAX_GARBAGE, StreamDecoder, comment_title
+from streamer.source.blocks import MAX_BLOCK_VALUES
+from streamer.source.decode import MAX_GARBAGE, StreamDecoder
+from streamer.source.ogg_decode import comment_title
 
 RATES = (44_100, 48_000)
 STREAMS = ["mp3", "aac", "opus", "vorbis", "flac"]

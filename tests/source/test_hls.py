@@ -1,5 +1,7 @@
 import asyncio
+import io
 
+import av
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,6 +14,7 @@ from streamer.source.hls import Follower
 from streamer.source.hls_playlist import MediaPlaylist, Part, Segment, parse_master, parse_media
 from streamer.source.id3 import id3_title, split_id3
 from streamer.source.open import open_source
+from streamer.source.segment import Demuxed, SegmentDecoder, demux
 
 URL = "http://radio.example/hls/live.m3u8"
 
@@ -174,3 +177,29 @@ def test_packed_audio_goes_on_over_segments_with_gaps_counted_and_titles_read() 
     assert abs(len(samples) / 48_000 - 6) < 0.2
     assert abs(pitch_hz(samples[10_000:200_000, 0], 48_000) - 440) < 1
     assert sum(event.lost for event in events if isinstance(event, Block)) == 4 * 1 * 48_000
+
+
+def demuxed_mp4() -> Demuxed:
+    """AAC without headers, as fMP4 segments hold it."""
+    with av.open(io.BytesIO(encode("m4a", seconds=6.0))) as container:
+        packets = [bytes(packet) for packet in container.demux(audio=0) if packet.size]
+        return Demuxed("aac", container.streams.audio[0].codec_context.extradata, packets, [])
+
+
+@pytest.mark.parametrize("kind", ["packed", "mp4"])
+def test_a_skip_goes_on_over_segments_and_discontinuities(kind: str) -> None:
+    whole = demux(encode("aac", seconds=6.0), None, name="test") if kind == "packed" else demuxed_mp4()
+    decoder = SegmentDecoder("test")
+    blocks: list[Block] = []
+
+    for _ in range(4):
+        for event in decoder.decode(whole):
+            if isinstance(event, Block):
+                blocks.append(event)
+                decoder.skip(15.0 if len(blocks) == 1 else 0.0)
+        decoder.restart()
+
+    seconds = sum((len(block.samples) + block.skipped) / block.rate for block in blocks)
+    assert abs(seconds - 4 * 6) < 0.3
+    assert abs(sum(block.skipped / block.rate for block in blocks) - 15) < 0.1
+    assert not any(block.lost for block in blocks)

@@ -2,7 +2,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tones import cut, encode
 
-from streamer.source.ogg import MAX_PACKET, OggPacket, OggReader
+from streamer.source.ogg import MAX_PACKET, OggPage, OggReader
 
 
 def page(body: bytes, lacing: list[int], *, serial: int = 1, sequence: int = 0, flags: int = 0) -> bytes:
@@ -10,9 +10,9 @@ def page(body: bytes, lacing: list[int], *, serial: int = 1, sequence: int = 0, 
     return head + sequence.to_bytes(4, "little") + bytes(4) + bytes([len(lacing), *lacing]) + body
 
 
-def read(pieces: list[bytes]) -> list[OggPacket]:
+def read(pieces: list[bytes]) -> list[OggPage]:
     reader = OggReader()
-    return [packet for piece in pieces for packet in reader.feed(piece)]
+    return [page for piece in pieces for page in reader.feed(piece)]
 
 
 @settings(deadline=None, max_examples=30)
@@ -27,26 +27,26 @@ def test_a_packet_over_several_pages_is_put_together() -> None:
     first = page(b"xx" + b"a" * 510, [2, 255, 255], flags=2)
     second = page(b"b" * 5, [5], sequence=1, flags=1)
 
-    packets = read([first + second])
+    pages = read([first + second])
 
-    assert [(p.data, p.first) for p in packets] == [(b"xx", True), (b"a" * 510 + b"b" * 5, False)]
+    assert [(p.packets, p.first) for p in pages] == [([b"xx"], True), ([b"a" * 510 + b"b" * 5], False)]
 
 
 def test_a_missing_page_loses_its_packet_and_says_so() -> None:
     start = page(b"xy", [2], flags=2)
     after = page(b"restnew", [4, 3], sequence=2, flags=1)
 
-    packets = read([start + after])
+    pages = read([start + after])
 
-    assert [(packet.data, packet.lost) for packet in packets] == [(b"xy", False), (b"new", True)]
+    assert [(page.packets, page.lost) for page in pages] == [([b"xy"], False), ([b"new"], True)]
 
 
 def test_rubbish_between_pages_is_passed_over() -> None:
     one, two = page(b"a", [1], flags=2), page(b"b", [1], sequence=1)
 
-    packets = read([b"rubbishOggO" + one + b"more" + two])
+    pages = read([b"rubbishOggO" + one + b"more" + two])
 
-    assert [packet.data for packet in packets] == [b"a", b"b"]
+    assert [page.packets for page in pages] == [[b"a"], [b"b"]]
 
 
 def test_a_packet_without_end_is_dropped_not_gathered() -> None:
@@ -58,7 +58,7 @@ def test_a_packet_without_end_is_dropped_not_gathered() -> None:
         assert not list(reader.feed(page(bytes(255 * 255), [255] * 255, sequence=sequence, flags=flags)))
         assert len(reader._streams[1].partial) <= MAX_PACKET
 
-    assert [p.data for p in reader.feed(page(b"end", [3], sequence=pages, flags=0))] == [b"end"]
+    assert [p.packets for p in reader.feed(page(b"end", [3], sequence=pages, flags=0))] == [[b"end"]]
 
 
 @given(st.binary(max_size=3000))

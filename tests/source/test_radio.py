@@ -18,9 +18,9 @@ from streamer.errors import (
 )
 from streamer.flow import SourceEvent
 from streamer.source import http
-from streamer.source.http import redact
 from streamer.source.open import open_source
 from streamer.source.pace import AHEAD_S, Pacer
+from streamer.source.url import redact
 
 
 def hear(

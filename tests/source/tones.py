@@ -30,8 +30,9 @@ def encode(
     hz: float = 440.0,
     level: float = 0.5,
     title: str = "",
+    options: tuple[tuple[str, str], ...] = (),
 ) -> bytes:
-    """Encode a sine."""
+    """Encode a sine; `options` are the encoder's."""
     encoder, container_format = CODECS[codec]
     time = np.arange(round(rate * seconds)) / rate
     mono = (level * np.sin(2 * np.pi * hz * time)).astype(np.float32)
@@ -40,7 +41,8 @@ def encode(
         if title:
             container.metadata["title"] = title
         layout = {1: "mono", 2: "stereo"}[channels]
-        stream = container.add_stream(encoder, rate=rate, layout=layout, options={"strict": "experimental"})
+        settings = {"strict": "experimental", **dict(options)}
+        stream = container.add_stream(encoder, rate=rate, layout=layout, options=settings)
         context = stream.codec_context
         context.open()
         size = context.frame_size or 1024
