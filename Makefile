@@ -13,7 +13,7 @@ help:
 	@echo "make quick   the fast tests (under a minute)"
 	@echo "make test    all tests, with real servers"
 	@echo "make check   ruff, mypy, import-linter"
-	@echo "make bench   all benchmarks, JSON"
+	@echo "make bench   all benchmarks, JSON and a table; ARGS=--readme puts it into README.md"
 
 setup: .dev/python .dev/system .dev/training
 
@@ -56,4 +56,4 @@ check: .dev/training
 	$(BIN)/lint-imports
 
 bench: setup
-	$(BIN)/python -m bench
+	$(BIN)/python -m bench $(ARGS)

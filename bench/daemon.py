@@ -1,4 +1,4 @@
-"""The real daemon as a process, its messages and its CPU, for the benchmarks that need one."""
+"""The real daemon as a process tree, its messages, CPU and memory, for the benchmarks that need one."""
 
 import json
 import os
@@ -6,34 +6,52 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import zmq
 
+ROOT = Path(__file__).parents[1]
 TICKS = os.sysconf("SC_CLK_TCK")
+STOP_S = 20.0  # a daemon of many stations that can't keep up may take its time to end
 
 
 class Daemon:
-    """A running daemon and a subscriber that was there before it."""
+    """A running daemon and a subscriber that was there before it.
+
+    Attributes:
+        process: the daemon; it may have processes of its own.
+        socket: the subscriber's, of all topics.
+        started: when it was started (`time.perf_counter`).
+    """
 
     def __init__(self, process: subprocess.Popen[bytes], socket: zmq.Socket[bytes], started: float) -> None:
-        self.process, self.started = process, started
-        self._socket = socket
+        self.process, self.socket, self.started = process, socket, started
 
     def message(self, kind: str) -> dict[str, Any]:
         """Wait for the next message of a kind."""
         while True:
-            name, payload = self._socket.recv_multipart()
+            name, payload = self.socket.recv_multipart()
             if name.startswith(kind.encode() + b"/"):
                 message: dict[str, Any] = json.loads(payload)
                 return message
 
     def cpu_s(self) -> float:
-        """Give the CPU seconds that the process and its children have used so far."""
-        return sum(_cpu_s(pid) for pid in (self.process.pid, *_children(self.process.pid)))
+        """Give the CPU seconds that the whole tree has used so far, ended processes included."""
+        return sum(cpu_s(pid) for pid in tree(self.process.pid))
+
+    def memory_mb(self) -> tuple[float, float]:
+        """Give the MiB of the whole tree: resident (what is shared counts for each), and proportional."""
+        rss_kb = pss_kb = 0
+        for pid in tree(self.process.pid):
+            with suppress(OSError):
+                text = Path(f"/proc/{pid}/smaps_rollup").read_text()
+                fields = dict(line.split(":") for line in text.splitlines()[1:])
+                rss_kb += int(fields["Rss"].split()[0])
+                pss_kb += int(fields["Pss"].split()[0])
+        return rss_kb / 1024, pss_kb / 1024
 
 
 @contextmanager
@@ -43,23 +61,41 @@ def daemon(*args: str) -> Iterator[Daemon]:
         endpoint = f"ipc://{Path(folder) / 'bus'}"
         socket.setsockopt(zmq.RECONNECT_IVL, 5)  # the subscriber's patience is not what is measured
         socket.setsockopt(zmq.RCVTIMEO, 30_000)
+        socket.setsockopt(zmq.RCVHWM, 0)  # nor is its speed
+        socket.setsockopt(zmq.LINGER, 0)
         socket.subscribe("")
         socket.connect(endpoint)
         started = time.perf_counter()
         process = subprocess.Popen(
-            [sys.executable, "-m", "streamer.cli", "run", "--quiet", "--bind", endpoint, *args]
+            [sys.executable, "-m", "streamer.cli", "run", "--quiet", "--bind", endpoint, *args], cwd=ROOT
         )
         try:
             yield Daemon(process, socket, started)
         finally:
             process.terminate()
-            process.wait(10)
+            try:
+                process.wait(STOP_S)
+            except subprocess.TimeoutExpired:
+                for pid in reversed(tree(process.pid)):
+                    with suppress(ProcessLookupError):
+                        os.kill(pid, 9)
+                process.wait()
 
 
-def _cpu_s(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / TICKS
+def tree(pid: int) -> list[int]:
+    """Give a process and all that descend from it."""
+    found = [pid]
+    for parent in found:
+        with suppress(OSError):
+            for task in Path(f"/proc/{parent}/task").iterdir():
+                found += map(int, (task / "children").read_text().split())
+    return found
 
 
-def _children(pid: int) -> list[int]:
-    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+def cpu_s(pid: int) -> float:
+    """Give the CPU seconds of a process and of its children that have ended; 0 of one that is gone."""
+    with suppress(OSError):
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        # The process's own clock, as clock_getcpuclockid(3) makes it: the fields of `stat` count in 10 ms.
+        return time.clock_gettime(~pid << 3 | 2) + (int(fields[13]) + int(fields[14])) / TICKS
+    return 0.0

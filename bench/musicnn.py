@@ -6,6 +6,8 @@ What a layer costs depends on its shape, not on its weights. The 787,159 trained
 of batch norms are as many as in the checkpoint of the PyPI package `musicnn` 0.1.0.
 """
 
+from math import prod
+
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
@@ -36,7 +38,7 @@ class _Graph:
         return name
 
     def random(self, name: str, *shape: int) -> str:
-        scale = np.sqrt(2.0 / max(1, np.prod(shape[1:])))  # keeps values in range from layer to layer
+        scale = np.sqrt(2.0 / prod(shape[1:]))  # keeps values in range from layer to layer
         return self.constant((scale * self._random.standard_normal(shape)).astype(np.float32), name)
 
     def normalise(self, x: str, name: str, channels: int, output: str = "") -> str:
@@ -97,7 +99,8 @@ def musicnn(filters: Sizes = FILTERS) -> bytes:
     penultimate = graph.normalise(units, "bn_pen", UNITS, output="penultimate")
     graph.add("Sigmoid", graph.dense(penultimate, "d1", UNITS, TAGS), output="tags")
     sizes = {"tags": TAGS, "penultimate": UNITS, "mean_pool": width // 2, "max_pool": width // 2}
-    return _model(graph, sizes).SerializeToString()
+    data: bytes = _model(graph, sizes).SerializeToString()
+    return data
 
 
 def _model(graph: _Graph, outputs: dict[str, int]) -> onnx.ModelProto:

@@ -2,12 +2,15 @@
 
 import json
 import statistics
+import sys
 import tempfile
 import time
 import wave
 from pathlib import Path
 
 import numpy as np
+
+sys.path.insert(0, str(Path(__file__).parents[1]))  # `python bench/start.py` has only bench there
 
 from bench.daemon import daemon
 

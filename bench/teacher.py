@@ -18,6 +18,8 @@ from pathlib import Path
 import numpy as np
 import onnxruntime as ort
 
+sys.path.insert(0, str(Path(__file__).parents[1]))  # `python bench/teacher.py` has only bench there
+
 from bench.musicnn import musicnn
 from streamer.contract import FrontEnd
 from streamer.errors import GenrecastError
@@ -109,8 +111,8 @@ def _with(ask: Callable[[np.ndarray], object], front_end: FrontEnd) -> Callable[
 
 def _mel(front_end: FrontEnd) -> Callable[[], object]:
     """Compute the frames of one window's samples."""
-    samples = np.random.default_rng(1).standard_normal(round(WINDOW_S * front_end.sample_rate))
-    samples = (0.1 * samples).astype(np.float32)
+    noise = np.random.default_rng(1).standard_normal(round(WINDOW_S * front_end.sample_rate))
+    samples = (0.1 * noise).astype(np.float32)
     stream = MelStream(front_end)
 
     def push() -> None:

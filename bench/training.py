@@ -19,6 +19,8 @@ import msgspec
 import numpy as np
 import torch
 
+sys.path.insert(0, str(Path(__file__).parents[1]))  # else `training` is this file
+
 from streamer.contract import FrontEnd
 from streamer.errors import GenrecastError
 from training.batches import Batch, ClipBatches

@@ -76,7 +76,7 @@ def python() -> None:
 
 
 def training() -> None:
-    """Install torch, what else trains and exports, and torchaudio as the tests' oracle."""
+    """Install torch, what else trains, exports and is measured, and torchaudio as the tests' oracle."""
     constraints = CONSTRAINTS
     own = version("torch")
     if own and release(own) >= OLDEST_TORCH:
@@ -84,9 +84,9 @@ def training() -> None:
         constraints = DEV / "constraints.txt"
         lines = CONSTRAINTS.read_text().splitlines(keepends=True)
         constraints.write_text("".join(line for line in lines if not line.startswith("torch==")))
-        pip("-e", ".[training]", f"torch=={own}", constraints=constraints)
+        pip("-e", ".[training,bench]", f"torch=={own}", constraints=constraints)
     else:
-        pip("-e", ".[training]", TORCH, constraints=constraints)
+        pip("-e", ".[training,bench]", TORCH, constraints=constraints)
     if not version("torchaudio"):
         pip("--no-deps", TORCHAUDIO, constraints=constraints)  # it would ask for a torch of its own number
     if works(PYTHON, "import torchaudio"):
