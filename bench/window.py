@@ -48,7 +48,7 @@ class Streaming:
     """Our way: every frame once, every step of features once.
 
     Args:
-        model: whose `features` and `classify` are called.
+        model: whose stages and `classify` are called.
         stations: that are judged in one batch; all hear the same.
     """
 
@@ -56,8 +56,8 @@ class Streaming:
         self._model, self._stations = model, stations
         front = model.contract.front_end
         self._mel = MelStream(front)
-        self._frames = np.empty((0, front.n_mels), np.float32)
-        self._features: NDArray[np.float32] | None = None
+        # Of what each stage is given, and the judge, that which is needed again.
+        self._kept: list[NDArray[np.float32] | None] = [None] * (len(model.stages) + 1)
         self.count = 0  # frames that the last window ends after
 
     def hear(self, samples: Samples) -> Frames:
@@ -66,24 +66,28 @@ class Streaming:
 
     def judge(self, frames: Frames) -> Probabilities | None:
         """Take the new frames; give what the window says that ends with them, once one is whole."""
-        model = self._model
-        waiting = np.concatenate((self._frames, frames))
-        new = (len(waiting) - model.context) // model.stride * model.stride
-        if new < model.stride:
-            self._frames = waiting
+        model, front = self._model, self._model.contract.front_end
+        given: NDArray[np.float32] = np.broadcast_to(frames, (self._stations, *frames.shape))
+        for number, stage in enumerate(model.stages):
+            given = self._with_kept(number, given, stage.axis)
+            new = (given.shape[stage.axis] - stage.context) // stage.stride
+            self._kept[number] = stage.part(given, max(new, 0), 1)
+            if new < 1:
+                return None
+            given = stage.run(np.ascontiguousarray(stage.part(given, 0, new)))
+        axis = 2 if model.stages else 1
+        self.count = self.count or front.n_frames - model.steps * model.stride
+        self.count += given.shape[axis] * model.stride
+        given = self._with_kept(-1, given, axis)
+        self._kept[-1] = given = given[:, :, -model.steps :] if axis == 2 else given[:, -model.steps :]
+        if given.shape[axis] < model.steps:
             return None
-        taken = waiting[: model.context + new]
-        self._frames = waiting[new:]
-        self.count += new if self.count else model.context + new
-        batch = np.broadcast_to(taken, (self._stations, *taken.shape)) if self._stations > 1 else taken[None]
-        features = model.features(np.ascontiguousarray(batch))
-        if self._features is not None:
-            features = np.concatenate((self._features, features), axis=2)
-        self._features = features = features[:, :, -model.steps :]
-        if features.shape[2] < model.steps:
-            return None
-        answer: Probabilities = model.classify(features)[0]
+        answer: Probabilities = model.classify(given)[0]
         return answer
+
+    def _with_kept(self, number: int, new: NDArray[np.float32], axis: int) -> NDArray[np.float32]:
+        kept = self._kept[number]
+        return new if kept is None else np.concatenate((kept, new), axis=axis)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -218,17 +222,16 @@ def _time(
 
 def _flops(model: Model, network: TextbookNetwork) -> dict[str, int]:
     """Count the work in convolutions and products: at a hop, and of a whole window."""
-    front, cut = model.contract.front_end, model.contract.features
-    count = network.network.count_flops
-    output = "probabilities"
-    whole = count(torch.zeros(1, front.n_frames, front.n_mels), output)
-    if not cut:
-        return {"new": whole, "whole": whole}
-    new = model.context + round(HOP_S / front.frame_s) // model.stride * model.stride
-    below = torch.zeros(1, new, front.n_mels)
-    width = network.network.run(below, cut).shape[1]
-    above = count(torch.zeros(1, width, model.steps), output, begin=cut)
-    return {"new": count(below, cut) + above, "whole": whole}
+    front, net = model.contract.front_end, network.network
+    whole = torch.zeros(1, front.n_frames, front.n_mels)
+    begin, given, total, new = "", whole, 0, round(HOP_S / front.frame_s) // model.stride * model.stride
+    for stage in model.stages:
+        new = min(new // stage.stride, stage.steps)
+        part = given.narrow(stage.axis, 0, stage.context + new * stage.stride)
+        total += net.count_flops(part, stage.made, begin=begin)
+        begin, given = stage.made, net.run(given, stage.made, begin=begin)
+    total += net.count_flops(given, "probabilities", begin=begin)
+    return {"new": total, "whole": net.count_flops(whole, "probabilities")}
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """A trained network as an ONNX graph, in the form of `export.deployed`.
 
 `frames` (batch, n_frames, n_mels) float32 -> `probabilities` (batch, n_labels) float32. The student's
-takes any number of frames, and its features bear a name: there it may be cut in two.
+takes any number of frames, and what windows share of it bears names: there it may be cut.
 """
 
 import logging
@@ -19,15 +19,16 @@ from training.tagger import TaggerNet
 
 OPSET = 18
 """Old enough for every runtime of the last years; what the streamer accepts is in `streamer.model`."""
-FEATURES = "features"
+FOUND, FEATURES = "found", "features"
+"""By the filters; what is pooled over the window."""
 
 
 class Cut(NamedTuple):
     """Where a graph may be cut: the keys of the contract that are named so."""
 
-    features: str = ""
-    features_stride: int = 0
-    features_frames: int = 0
+    features: tuple[str, ...] = ()
+    features_stride: tuple[int, ...] = ()
+    features_sees: tuple[int, ...] = ()
 
 
 def build(net: Net, *, n_frames: int, n_mels: int, temperature: float) -> onnx.ModelProto:
@@ -37,9 +38,9 @@ def build(net: Net, *, n_frames: int, n_mels: int, temperature: float) -> onnx.M
     if isinstance(net, TaggerNet):
         model = _exported(DeployedTagger(net, temperature), example, {0: batch})
     else:
-        frames = torch.export.Dim("frames", min=cut_of(net, n_frames).features_frames)
+        frames = torch.export.Dim("frames", min=_least(cut_of(net, n_frames)))
         model = _exported(Deployed(net, temperature), example, {0: batch, 1: frames})
-        _name_features(model)
+        _name_cut(model)
     _strip(model)
     return model
 
@@ -48,9 +49,18 @@ def cut_of(net: Net, n_frames: int) -> Cut:
     """Say where the graph of a network may be cut, if its windows have so many frames."""
     if isinstance(net, TaggerNet):
         return Cut()  # it pads: its steps depend on where the window ends
-    stride = net.filters.stride
-    steps = (n_frames - net.filters.longest) // stride + 1 - (TAPS - 1) * len(net.trunk.layers)
-    return Cut(FEATURES, stride, n_frames - (steps - 1) * stride)
+    stride, longest = net.filters.stride, net.filters.longest
+    # A step of the filters sees their longest; what is more makes a window a whole number of steps.
+    more = (n_frames - longest) % stride
+    return Cut((FOUND, FEATURES), (stride, 1), (longest + more, 1 + (TAPS - 1) * len(net.trunk.layers)))
+
+
+def _least(cut: Cut) -> int:
+    """Give how many frames one step of the last features is made of."""
+    steps = 1
+    for stride, sees in zip(cut.features_stride[::-1], cut.features_sees[::-1], strict=True):
+        steps = (steps - 1) * stride + sees
+    return steps
 
 
 def _exported(module: nn.Module, example: Tensor, free: dict[int, Any]) -> onnx.ModelProto:
@@ -80,12 +90,16 @@ def _exported(module: nn.Module, example: Tensor, free: dict[int, Any]) -> onnx.
     return model
 
 
-def _name_features(model: onnx.ModelProto) -> None:
-    """Give what is pooled over the window its name."""
-    (pooled,) = {node.input[0] for node in model.graph.node if node.op_type in ("ReduceMean", "ReduceMax")}
-    for node in model.graph.node:
+def _name_cut(model: onnx.ModelProto) -> None:
+    """Give what layers over time are given of the filters, and what is pooled, their names."""
+    nodes = model.graph.node
+    (normed,) = (node.output[0] for node in nodes if "filters.norm.weight" in node.input)
+    (found,) = (node.output[0] for node in nodes if normed in node.input)
+    (pooled,) = {node.input[0] for node in nodes if node.op_type in ("ReduceMean", "ReduceMax")}
+    renamed = {found: FOUND, pooled: FEATURES}
+    for node in nodes:
         for names in (node.input, node.output):
-            names[:] = [FEATURES if name == pooled else name for name in names]
+            names[:] = [renamed.get(name, name) for name in names]
 
 
 def _strip(model: onnx.ModelProto) -> None:

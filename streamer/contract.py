@@ -148,10 +148,12 @@ class Contract(msgspec.Struct, frozen=True, kw_only=True):
         recipe: name of the training recipe.
         commit: of the code that trained it.
         seed: of the training.
-        features: name of the tensor at which the graph may be cut, "" where it may not. Below it
-            each step is of few frames, so windows that overlap can share it.
-        features_stride: frames from one step of the features to the next.
-        features_frames: frames that are given for one step; a window is of whole steps.
+        features: names of the tensors at which the graph may be cut, in order; none where it may
+            not. Each step of one is of a few steps of the one before it, and of the first of a few
+            frames, so windows that overlap can share them.
+        features_stride: for each, steps of what is before it from one of its own to the next.
+        features_sees: for each, steps of what is before it that one of its own is made of; a window
+            is of whole steps.
     """
 
     labels: tuple[str, ...]
@@ -166,9 +168,9 @@ class Contract(msgspec.Struct, frozen=True, kw_only=True):
     recipe: str
     commit: str
     seed: int
-    features: str = ""
-    features_stride: int = 0
-    features_frames: int = 0
+    features: tuple[str, ...] = ()
+    features_stride: tuple[int, ...] = ()
+    features_sees: tuple[int, ...] = ()
 
     @property
     def genres(self) -> tuple[str, ...]:
@@ -184,7 +186,7 @@ _PARTS: dict[str, type[msgspec.Struct]] = {
     "probe": Probe,
 }
 _PREFIXED = ("accuracy", "probe")  # `genrecast.probe_seed`: `seed` alone is the training's
-_OF_CUT = ("features", "features_stride", "features_frames")  # left out where there is none
+_OF_CUT = ("features", "features_stride", "features_sees")  # left out where there is none
 
 
 def write_contract(contract: Contract) -> dict[str, str]:
@@ -259,7 +261,6 @@ def _value(metadata: dict[str, str], field: str, kind: Any, name: str) -> Any:
 def _check(contract: Contract, name: str) -> None:
     """Check what types alone can't say."""
     front, decision = contract.front_end, contract.decision
-    stride, frames = contract.features_stride, contract.features_frames
     rules = {
         "labels": len(set(contract.labels)) == len(contract.labels) >= 2,
         "not_music": set(contract.not_music) < set(contract.labels),
@@ -284,9 +285,10 @@ def _check(contract: Contract, name: str) -> None:
         "keep_above": 0 <= decision.keep_above <= decision.unsure_below,
         "other_below": 0 <= decision.other_below <= 1,
         "track_s": decision.track_s > 0,
-        "features_stride": not contract.features or 1 <= stride <= frames,
-        "features_frames": not contract.features
-        or (frames <= front.n_frames and (front.n_frames - frames) % max(stride, 1) == 0),
+        "features": all(contract.features) and len(set(contract.features)) == len(contract.features),
+        "features_stride": len(contract.features_stride) == len(contract.features)
+        and all(stride >= 1 for stride in contract.features_stride),
+        "features_sees": len(contract.features_sees) == len(contract.features) and _are_whole(contract),
         "probe_probabilities": len(contract.probe.probabilities) == len(contract.labels),
         "probe_seed": 0 <= contract.probe.seed < 2**32,
         "probe_tolerance": 0 < contract.probe.tolerance <= 0.1,
@@ -297,6 +299,16 @@ def _check(contract: Contract, name: str) -> None:
                 f"{name}: metadata key '{PREFIX}{field}' is out of range or contradicts another key",
                 remedy=REMEDY,
             )
+
+
+def _are_whole(contract: Contract) -> bool:
+    """Say whether a window is of whole steps at every cut."""
+    before = contract.front_end.n_frames
+    for stride, sees in zip(contract.features_stride, contract.features_sees, strict=False):
+        if not 1 <= stride <= sees <= before or (before - sees) % stride:
+            return False
+        before = (before - sees) // stride + 1
+    return True
 
 
 def probe_samples(seed: int, n: int) -> Samples:

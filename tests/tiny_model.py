@@ -104,7 +104,7 @@ def model(*, trunk: bool = False, **metadata: str) -> onnx.ModelProto:
     made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
     promised = write_contract(contract(tuple(float(p) for p in answer)))
     if trunk:
-        cut = {"features": "features", "features_stride": str(STRIDE), "features_frames": str(SEEN)}
+        cut = {"features": '["features"]', "features_stride": f"[{STRIDE}]", "features_sees": f"[{SEEN}]"}
         promised |= {f"genrecast.{key}": value for key, value in cut.items()}
     promised |= {f"genrecast.{key}": value for key, value in metadata.items()}
     helper.set_model_props(made, promised)

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Sequence
-from itertools import groupby
 from typing import NamedTuple
 
 import numpy as np
@@ -11,8 +10,10 @@ from numpy.typing import NDArray
 from streamer.engine.overlap import Overlap
 from streamer.flow import Frames, Probabilities, Window
 from streamer.model.session import Model
+from streamer.model.stage import Stage
 
 MAX_BATCH = 32  # what fits a core's cache; more in one call is no cheaper
+GROUP = 8  # in a call of a stage on a processor: from four on none is cheaper, and 32 take 7 MB more
 # Windows of other stations are waited for so long where there are many: a call of the model has
 # fixed costs, and the weights of its head alone are a megabyte to be read.
 GATHER_S = 0.03
@@ -38,6 +39,7 @@ class Scheduler:
 
     def __init__(self, model: Model, stations: int = 1) -> None:
         self._model = model
+        self._group = GROUP if model.provider == "cpu" else MAX_BATCH
         self._gather_s = GATHER_S if stations >= MANY else 0.0
         self._waiting: list[_Job] = []
         self._due: asyncio.TimerHandle | asyncio.Handle | None = None
@@ -57,35 +59,74 @@ class Scheduler:
         elif jobs and len(self._waiting) >= MAX_BATCH and self._due is not None:
             self._due.cancel()
             self._due = self._soon()
-        return [await job.answer for job in jobs]
+        try:
+            return [await job.answer for job in jobs]
+        except BaseException:  # of what still waits nothing is wanted, and the next window asks for all
+            overlap.forget()
+            for job in jobs:
+                job.answer.cancel()
+            raise
 
     def _soon(self) -> asyncio.Handle:
         return asyncio.get_running_loop().call_soon(self._run)
 
     def _run(self) -> None:
-        batch, self._waiting = self._waiting[:MAX_BATCH], self._waiting[MAX_BATCH:]
+        waiting = [job for job in self._waiting if not job.answer.done()]
+        batch, self._waiting = waiting[:MAX_BATCH], waiting[MAX_BATCH:]
+        if batch:
+            self._answer(batch)
+        # After the stations that are told of a failure, and give up what else they wait for.
         self._due = self._soon() if self._waiting else None
+
+    def _answer(self, batch: list[_Job]) -> None:
+        """Run the model, and give each job what is said of its window."""
         try:
-            features = np.stack(self._features(batch))
-            probabilities = self._model.classify(features)
+            probabilities = self._model.classify(self._features(batch))
         except Exception as error:  # noqa: BLE001 - told to each station that waits: none may wait for ever
             for job in batch:
-                job.overlap.forget()
-                if not job.answer.done():
-                    job.answer.set_exception(error)
+                job.answer.set_exception(error)
             return
         self.windows += len(batch)
         for row, job in zip(probabilities, batch, strict=True):
-            if not job.answer.done():
-                job.answer.set_result(row)
+            job.answer.set_result(row)
 
-    def _features(self, batch: list[_Job]) -> list[NDArray[np.float32]]:
-        """Give each job's (width, steps) features; jobs of as many frames share a call of the trunk."""
-        found: list[NDArray[np.float32]] = [np.empty(0, np.float32)] * len(batch)
-        order = sorted(range(len(batch)), key=lambda i: len(batch[i].frames))
-        for _, group in groupby(order, key=lambda i: len(batch[i].frames)):
-            chosen = list(group)
-            features = self._model.features(np.stack([batch[i].frames for i in chosen]))
-            for i, row in zip(chosen, features, strict=True):
-                found[i] = row
-        return [job.overlap.extend(row, self._model.steps) for job, row in zip(batch, found, strict=True)]
+    def _features(self, batch: list[_Job]) -> NDArray[np.float32]:
+        """Send a batch through the stages; give what each of its windows is judged by."""
+        stages = self._model.stages
+        if not stages:
+            return np.stack([job.frames for job in batch])
+        groups, places = _grouped(batch, self._group)
+        given = [np.stack(frames) for frames in groups]
+        for number, stage in enumerate(stages):
+            made = [stage.run(group) for group in given]
+            if number + 1 < len(stages):
+                given = [np.empty((*group.shape[:2], _room(stage, group)), np.float32) for group in made]
+                rows = [given[at][row] for at, row in places]
+            else:  # all in one, for the head
+                features = np.empty((len(batch), made[0].shape[1], stage.steps), np.float32)
+                rows = list(features)
+            for job, (at, row), into in zip(batch, places, rows, strict=True):
+                job.overlap.extend(number, made[at][row], into)
+        return features
+
+
+def _grouped(batch: list[_Job], most: int) -> tuple[list[list[Frames]], list[tuple[int, int]]]:
+    """Put jobs of as many frames together; give the groups, and each job's group and row in it."""
+    groups: list[list[Frames]] = []
+    places = []
+    latest: dict[int, int] = {}  # number of frames -> of the group that was begun last
+    for job in batch:
+        frames = len(job.frames)
+        at = latest.get(frames)
+        if at is None or len(groups[at]) == most:
+            at = latest[frames] = len(groups)
+            groups.append([])
+        places.append((at, len(groups[at])))
+        groups[at].append(job.frames)
+    return groups, places
+
+
+def _room(stage: Stage, made: NDArray[np.float32]) -> int:
+    """Give how many steps come next: those that were made, and those before them that must be seen again."""
+    steps: int = made.shape[2]
+    return steps if steps == stage.steps else stage.kept + steps

@@ -1,13 +1,13 @@
-"""One graph cut in two at a tensor: the trunk that makes it, and the head that goes on from it.
+"""One graph cut at tensors: the stages that make one after the other, and the head that goes on from there.
 
-The bytes of a whole model -> the bytes of two, each a model of its own. As in
+The bytes of a whole model -> the bytes of several, each a model of its own. As in
 `onnx_file`, on the wire format alone: messages are passed on as they are, only
-the graphs around them and the tensor between them are written anew.
+the graphs around them and the tensors between them are written anew.
 """
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, pairwise
 
 from streamer.model.onnx_file import fields, message, text
 
@@ -31,14 +31,14 @@ class _Node:
     outputs: tuple[str, ...]
 
 
-def cut(data: bytes, features: str) -> tuple[bytes, bytes]:
-    """Give the trunk, `frames` -> `features`, and the head, `features` -> `probabilities`.
+def cut(data: bytes, features: Sequence[str]) -> list[bytes]:
+    """Give the stages, `frames` -> the first of `features` -> the next, and the head, -> `probabilities`.
 
-    The trunk is what is needed to make `features`, the head is the rest. What both
-    read of the weights goes to both.
+    A stage is what is needed to make its tensor of the one before, the head is the rest.
+    What several read of the weights goes to each.
 
     Raises:
-        CutError: there is no such tensor, or more than it goes from the one part to the other.
+        CutError: there is no such tensor, or more than it goes from one part to the next.
         MalformedError: the bytes are no ONNX file.
     """
     parts: dict[int, list[memoryview]] = {}
@@ -48,16 +48,21 @@ def cut(data: bytes, features: str) -> tuple[bytes, bytes]:
     if _SPARSE in parts:
         raise CutError("it holds sparse weights")
     weights = {_name(wire, _TENSOR_NAME): wire for wire in parts.get(_INITIALIZER, [])}
-    trunk, head = _divide([_node(wire) for wire in parts.get(_NODE, [])], features)
-    _check(trunk, {INPUT}, weights, features, "trunk")
-    _check(head, {features}, weights, OUTPUT, "head")
-    between = _tensor(features, ("batch", "width", "steps"))
+    names = (INPUT, *features, OUTPUT)
+    tensors: list[Wire] = [
+        _find(parts.get(_INPUT, []), INPUT),
+        *(_tensor(name, ("batch", f"{name}_width", f"{name}_steps")) for name in features),
+        _find(parts.get(_OUTPUT, []), OUTPUT),
+    ]
     outer = [_field(n, v) for n, v in fields(memoryview(data)) if n not in (_GRAPH, _METADATA, _TRAINING)]
-    first, last = _find(parts.get(_INPUT, []), INPUT), _find(parts.get(_OUTPUT, []), OUTPUT)
-    return (
-        b"".join((*outer, _part("trunk", trunk, weights, first, between))),
-        b"".join((*outer, _part("head", head, weights, between, last))),
-    )
+    rest = [_node(wire) for wire in parts.get(_NODE, [])]
+    cuts = []
+    for number, (given, made) in enumerate(pairwise(names)):
+        part = f"stage {number + 1}" if number < len(features) else "the head"
+        nodes, rest = _divide(rest, made) if number < len(features) else (rest, [])
+        _check(nodes, given, weights, made, part)
+        cuts.append(b"".join((*outer, _part(part, nodes, weights, *tensors[number : number + 2]))))
+    return cuts
 
 
 def _graph(data: bytes) -> memoryview:
@@ -79,31 +84,31 @@ def _node(wire: memoryview) -> _Node:
     return _Node(wire, tuple(names[1]), tuple(names[2]))
 
 
-def _divide(nodes: Sequence[_Node], features: str) -> tuple[list[_Node], list[_Node]]:
-    """Give the nodes that `features` needs, and the rest, both in order."""
-    trunk: list[_Node] = []
-    head: list[_Node] = []
-    needed = {features}
+def _divide(nodes: Sequence[_Node], made: str) -> tuple[list[_Node], list[_Node]]:
+    """Give the nodes that a tensor needs, and the rest, both in order."""
+    stage: list[_Node] = []
+    rest: list[_Node] = []
+    needed = {made}
     for node in reversed(nodes):
         if needed.isdisjoint(node.outputs):
-            head.append(node)
+            rest.append(node)
         else:
-            trunk.append(node)
+            stage.append(node)
             needed.update(node.inputs)
-    return trunk[::-1], head[::-1]
+    return stage[::-1], rest[::-1]
 
 
-def _check(nodes: Sequence[_Node], given: set[str], weights: Iterable[str], output: str, part: str) -> None:
+def _check(nodes: Sequence[_Node], given: str, weights: Iterable[str], output: str, part: str) -> None:
     """See that a part makes its output, of what it is given and of weights alone."""
     made = set(chain.from_iterable(node.outputs for node in nodes))
     used = set(chain.from_iterable(node.inputs for node in nodes))
     if output not in made:
-        raise CutError(f"no node of the {part} makes '{output}'")
-    foreign = used - made - given - set(weights) - {""}
+        raise CutError(f"no node of {part} makes '{output}'")
+    foreign = used - made - {given} - set(weights) - {""}
     if foreign:
-        raise CutError(f"the {part} uses '{min(foreign)}' beside '{min(given)}'")
-    if not given <= used:
-        raise CutError(f"the {part} does not use '{min(given)}'")
+        raise CutError(f"{part} uses '{min(foreign)}' beside '{given}'")
+    if given not in used:
+        raise CutError(f"{part} does not use '{given}'")
 
 
 def _find(values: Sequence[memoryview], wanted: str) -> memoryview:

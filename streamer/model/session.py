@@ -1,9 +1,10 @@
 """A model file, checked and ready: windows in, calibrated probabilities out.
 
-A file that says where its graph may be cut (`streamer.contract`) is run as two: the
-trunk gives features of frames, each once, and the head judges a window's features.
+A file that says where its graph may be cut (`streamer.contract`) is run in parts: stages
+make features of frames, each once, and the head judges a window's features.
 """
 
+import math
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -16,22 +17,20 @@ from streamer.config import SHIPPED_MODELS, Provider
 from streamer.contract import REMEDY, Contract, probe_samples, read_contract
 from streamer.errors import ModelContractError, ModelError
 from streamer.flow import Frames
-from streamer.model.cut import INPUT, OUTPUT, CutError, cut
+from streamer.model.cut import INPUT, OUTPUT
 from streamer.model.onnx_file import MalformedError, OnnxFile, scan
 from streamer.model.runtime import CUDA, first_line, open_session
+from streamer.model.stage import open_stages
 from streamer.signal.mel import MelStream
 
 MAX_BYTES = 256 * 2**20  # sixty times the largest model that we ship; what is larger is a mistake
 OPSETS = range(13, 24)  # 13: the oldest with the operators as export writes them
 OUR_DOMAINS = {"", "ai.onnx", "com.microsoft"}  # the last: what ONNX Runtime's own quantiser writes
 BATCHES = (1, 8, 32, 64)  # that the engine asks for
-SAME_FEATURES = 1e-2  # of the largest: kernels differ by 1e-6 from shape to shape, padding by 0.1
 
 
 class Model:
-    """A model file's contract, and the sessions that run it: trunk and head, or one of the whole.
-
-    Without a cut the features are the frames themselves: the same calls, nothing saved.
+    """A model file's contract, and the sessions that run it: stages and a head, or one of the whole.
 
     Args:
         data: the file's bytes; nothing else is ever opened.
@@ -41,9 +40,9 @@ class Model:
     Attributes:
         contract: all that the file says of itself.
         provider: `cpu` or `cuda`, whichever runs it.
-        stride: frames from one step of the features to the next.
-        context: frames before the new ones that `features` must be given again.
-        steps: of the features in a window.
+        stages: what makes features of frames, one after the other; none without a cut.
+        stride: frames from one step of the last features to the next; 1 without a cut.
+        steps: of the last features in a window; its frames without a cut.
 
     Raises:
         ModelError: the bytes can't be used, with the reason.
@@ -53,15 +52,10 @@ class Model:
 
     def __init__(self, data: bytes, *, name: str, provider: Provider = "auto") -> None:
         self.contract: Contract = read_contract(_scan(data, name).metadata, name=name)
-        self.stride, self.context = 1, 0
-        self._trunk: ort.InferenceSession | None = None
-        if self.contract.features:
-            self.stride = self.contract.features_stride
-            self.context = self.contract.features_frames - self.stride
-            trunk, data = _cut(data, self.contract.features, name)
-            self._trunk = open_session(trunk, name=name, provider=provider)
-        self._head = open_session(data, name=name, provider=provider)
-        self.steps = (self.contract.front_end.n_frames - self.context) // self.stride
+        self.stages, head = open_stages(data, self.contract, name=name, provider=provider)
+        self._head: ort.InferenceSession = open_session(head, name=name, provider=provider)
+        self.stride = math.prod(stage.stride for stage in self.stages)
+        self.steps = self.stages[-1].steps if self.stages else self.contract.front_end.n_frames
         self.provider = "cuda" if CUDA in self._head.get_providers() else "cpu"
         try:
             self._check_input(name)
@@ -94,46 +88,42 @@ class Model:
             ) from error
         return cls(data, name=path.name, provider=provider)
 
-    def features(self, frames: Frames) -> NDArray[np.float32]:
-        """Compute what overlapping windows share.
+    def classify(self, given: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Judge windows.
 
         Args:
-            frames: (batch, context + k * stride, n_mels) float32, k >= 1: new frames, and those before.
+            given: (batch, width, steps) float32, of the last stage; frames as of `infer` without a cut.
 
         Returns:
-            (batch, width, k) float32: a step for each `stride` of new frames, time last. Steps of any
-            calls that follow one another are those of one call, within 1e-5 of the largest.
+            (batch, n_labels) float32 calibrated probabilities.
         """
-        if self._trunk is None:
-            return frames.transpose(0, 2, 1)
-        found: NDArray[np.float32] = self._trunk.run([self.contract.features], {INPUT: frames})[0]
-        return found
-
-    def classify(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Take windows of features, (batch, width, steps) float32; give (batch, n_labels) probabilities."""
-        name, given = self.contract.features, features
-        if self._trunk is None:
-            name, given = INPUT, features.transpose(0, 2, 1)
+        name = self.stages[-1].made if self.stages else INPUT
         probabilities: NDArray[np.float32] = self._head.run([OUTPUT], {name: given})[0]
         return probabilities
 
     def infer(self, frames: Frames) -> NDArray[np.float32]:
         """Take (batch, n_frames, n_mels) float32; give (batch, n_labels) calibrated probabilities."""
-        return self.classify(self.features(frames))
+        given = frames
+        for stage in self.stages:
+            given = stage.run(given)
+        return self.classify(given)
 
     def warm_up(self) -> None:
         """Run batches of the sizes to come: CUDA chooses its kernels for each when it first sees it."""
         front = self.contract.front_end
-        hop = self.context + max(1, round(1.0 / front.frame_s / self.stride)) * self.stride
+        new = max(1, round(1.0 / front.frame_s / self.stride)) * self.stride  # frames of a hop
         for batch in BATCHES:
-            window = np.zeros((batch, front.n_frames, front.n_mels), np.float32)
-            self.infer(window)
-            self.features(window[:, -hop:])
+            given, left = np.zeros((batch, front.n_frames, front.n_mels), np.float32), new
+            for stage in self.stages:
+                left = min(left // stage.stride, stage.steps)
+                stage.run(stage.part(given, stage.steps - left, left))
+                given = stage.run(given)
+            self.classify(given)
 
     def _check_input(self, name: str) -> None:
-        """See that the graph takes any number of windows, and a trunk any number of frames."""
-        front, first = self.contract.front_end, self._trunk or self._head
-        frames = None if self._trunk else front.n_frames
+        """See that the graph takes any number of windows, and one that is cut any number of frames."""
+        front = self.contract.front_end
+        first, frames = (self.stages[0].session, None) if self.stages else (self._head, front.n_frames)
         _check_tensor(name, "input", INPUT, first.get_inputs(), [None, frames, front.n_mels])
 
     def _check_probe(self, name: str) -> None:
@@ -141,11 +131,11 @@ class Model:
         probe, front = self.contract.probe, self.contract.front_end
         frames, _ = MelStream(front).push(probe_samples(probe.seed, front.window_samples))
         # Twice in a batch: a graph may only pretend to take any number of windows.
-        features = self.features(np.stack([frames, frames]))
-        if self._trunk:
-            self._check_features(frames, features, name)
+        given: NDArray[np.float32] = np.stack([frames, frames])
+        for stage in self.stages:
+            given = stage.check(given, name)
         _check_tensor(name, "output", OUTPUT, self._head.get_outputs(), [None, len(self.contract.labels)])
-        answer = self.classify(features)[1]
+        answer = self.classify(given)[1]
         difference = np.abs(answer - np.asarray(probe.probabilities, np.float32))
         worst = int(np.nanargmax(difference)) if np.isfinite(answer).all() else 0
         if not difference[worst] <= probe.tolerance:
@@ -153,25 +143,6 @@ class Model:
                 f"{name}: the probe gives {answer[worst]:.6f} for '{self.contract.labels[worst]}', the file "
                 f"promises {probe.probabilities[worst]:.6f} within {probe.tolerance:g}",
                 remedy="the file is damaged or was exported for another front end: " + REMEDY,
-            )
-
-    def _check_features(self, frames: Frames, features: NDArray[np.float32], name: str) -> None:
-        """See that a window's features are of whole steps, and that a step needs no more than its frames."""
-        stated = self.contract.features
-        if features.ndim != 3 or features.shape[2] != self.steps:
-            raise ModelContractError(
-                f"{name}: '{stated}' is {features.shape} for a window, not (batch, width, {self.steps})",
-                remedy=REMEDY,
-            )
-        step = self.steps // 2  # far from both ends, where padding would not be seen
-        begin = step * self.stride
-        alone = self.features(frames[None, begin : begin + self.context + self.stride])
-        of_window = features[1:, :, step : step + 1]
-        bound = SAME_FEATURES * np.abs(of_window).max()
-        if alone.shape != of_window.shape or not np.abs(alone - of_window).max() <= bound:
-            raise ModelContractError(
-                f"{name}: a step of '{stated}' needs more than {self.context + self.stride} frames",
-                remedy="state no cut for a network that pads or looks further: " + REMEDY,
             )
 
 
@@ -212,14 +183,3 @@ def _scan(data: bytes, name: str) -> OnnxFile:
                 remedy="convert it with onnx.version_converter or export it again",
             )
     return file
-
-
-def _cut(data: bytes, features: str, name: str) -> tuple[bytes, bytes]:
-    """Give the bytes of trunk and head."""
-    try:
-        return cut(data, features)
-    except (CutError, MalformedError) as error:
-        raise ModelContractError(
-            f"{name}: the graph can't be cut at '{features[:60]}': {error}",
-            remedy="take the 'genrecast.features' keys out of its metadata, or " + REMEDY,
-        ) from error

@@ -224,7 +224,9 @@ def test_what_nobody_foresaw_is_told_and_lived_with(fault):
 
 def test_model_that_fails_is_told_and_nobody_waits_for_ever():
     class Broken:
-        def features(self, frames: np.ndarray) -> np.ndarray:
+        stages, provider = (), "cpu"
+
+        def classify(self, frames: np.ndarray) -> np.ndarray:
             raise RuntimeError("no memory")
 
     told = Told()
@@ -334,14 +336,14 @@ def test_seq_has_no_holes_and_time_no_steps_back():
 
 def test_scheduler_batches_what_is_due_together():
     class Counting:
-        steps, features = MODEL.steps, MODEL.features
+        stages, provider = MODEL.stages, MODEL.provider
 
         def __init__(self) -> None:
             self.batches: list[int] = []
 
-        def classify(self, features: np.ndarray) -> np.ndarray:
-            self.batches.append(len(features))
-            return MODEL.classify(features)
+        def classify(self, given: np.ndarray) -> np.ndarray:
+            self.batches.append(len(given))
+            return MODEL.classify(given)
 
     async def main() -> None:
         frames = np.random.default_rng(0).normal(size=(100, 118, 80)).astype(np.float32)

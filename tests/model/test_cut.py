@@ -1,8 +1,9 @@
-"""A graph cut in two gives what the whole one gives, at any hop; one that can't be cut is refused."""
+"""A graph cut in parts gives what the whole one gives, at any hop; one that can't be cut is refused."""
 
 import contextlib
 import importlib.resources
 from collections.abc import Callable, Sequence
+from itertools import accumulate, combinations, pairwise
 
 import numpy as np
 import onnx
@@ -21,6 +22,7 @@ DEFAULT = (importlib.resources.files("streamer.model") / "default.onnx").read_by
 SHIPPED = Model(DEFAULT, name="default.onnx", provider="cpu")
 WHOLE = onnxruntime.InferenceSession(DEFAULT, providers=["CPUExecutionProvider"])
 N_FRAMES, N_MELS = SHIPPED.contract.front_end.n_frames, SHIPPED.contract.front_end.n_mels
+TWO = {"features_stride": "[1, 4]", "features_sees": "[1, 6]"}
 FRAMES = np.random.default_rng(0).normal(-2, 3, (2, 700, N_MELS)).astype(np.float32)
 
 
@@ -36,25 +38,28 @@ def refusal(data: bytes) -> ModelContractError:
 
 
 def in_pieces(model: Model, frames: np.ndarray, pieces: Sequence[int]) -> np.ndarray:
-    """Give the features of frames that come so many steps at a time."""
-    parts, at = [], 0
-    for steps in pieces:
-        seen = frames[:, at : at + model.context + steps * model.stride]
-        if seen.shape[1] == model.context + steps * model.stride:
-            parts.append(model.features(seen))
-            at += steps * model.stride
-    return np.concatenate(parts, axis=2)
+    """Give the last features of frames, each stage's so many steps at a time, and then the rest."""
+    given = frames
+    for stage in model.stages:
+        most = (given.shape[stage.axis] - stage.context) // stage.stride
+        ends = [*(end for end in accumulate(pieces) if end < most), most]
+        given = np.concatenate(
+            [stage.run(stage.part(given, at, end - at)) for at, end in pairwise([0, *ends])], axis=2
+        )
+    return given
 
 
 def test_shipped_model_says_where_it_may_be_cut() -> None:
-    assert (SHIPPED.stride, SHIPPED.context, SHIPPED.steps) == (4, 54, 34)
-    assert SHIPPED.context + SHIPPED.steps * SHIPPED.stride == N_FRAMES
+    stages = [(stage.made, stage.stride, stage.context, stage.steps) for stage in SHIPPED.stages]
+
+    assert stages == [("found", 4, 30, 40), ("features", 1, 6, 34)]
+    assert (SHIPPED.stride, SHIPPED.steps) == (4, 34)
 
 
 @settings(max_examples=40, deadline=None)
 @given(
     hop=st.integers(1, 40),
-    pieces=st.lists(st.integers(1, 60), min_size=1, max_size=20).map(lambda steps: [34, *steps]),
+    pieces=st.lists(st.integers(1, 60), max_size=20),
 )
 def test_features_once_computed_answer_as_the_whole_graph(hop: int, pieces: list[int]) -> None:
     features = in_pieces(SHIPPED, FRAMES, pieces)
@@ -76,24 +81,37 @@ def test_whole_windows_answer_as_the_whole_graph() -> None:
 def test_a_small_model_with_a_cut_keeps_its_contract() -> None:
     tiny = load(model_bytes(trunk=True))
 
-    assert (tiny.stride, tiny.context, tiny.steps) == (STRIDE, SEEN - STRIDE, 29)
+    assert [(stage.stride, stage.context, stage.steps) for stage in tiny.stages] == [
+        (STRIDE, SEEN - STRIDE, 29)
+    ]
+    assert (tiny.stride, tiny.steps) == (STRIDE, 29)
     frames = FRAMES[:, :118, :80]
-    assert tiny.features(frames).shape == (2, 80, 29)
     np.testing.assert_allclose(
         tiny.classify(in_pieces(tiny, frames, [1, 5, 3, 20])), tiny.infer(frames), atol=1e-6
     )
 
 
-def test_without_a_cut_the_features_are_the_frames() -> None:
+def test_cuts_follow_one_another() -> None:
+    keys = {"features": '["bands", "features"]', "features_stride": "[1, 4]", "features_sees": "[1, 6]"}
+    tiny = load(model_bytes(trunk=True, **keys))
+    frames = FRAMES[:, :118, :80]
+
+    stages = [(stage.stride, stage.context, stage.steps, stage.kept) for stage in tiny.stages]
+
+    assert stages == [(1, 0, 118, 2), (4, 2, 29, 29)]
+    assert (tiny.stride, tiny.steps) == (4, 29)
+    np.testing.assert_allclose(
+        tiny.classify(in_pieces(tiny, frames, [1, 5, 3, 20])), tiny.infer(frames), atol=1e-6
+    )
+
+
+def test_without_a_cut_there_are_no_stages() -> None:
     tiny = load(model_bytes())
     frames = FRAMES[:, : FRONT_END.n_frames, : FRONT_END.n_mels]
 
-    features = tiny.features(frames)
-
-    assert (tiny.stride, tiny.context, tiny.steps) == (1, 0, 118)
-    np.testing.assert_array_equal(features, frames.transpose(0, 2, 1))
-    assert tiny.classify(np.ascontiguousarray(features)).shape == (2, len(LABELS))
-    np.testing.assert_array_equal(tiny.classify(features), tiny.infer(frames))
+    assert (tiny.stages, tiny.stride, tiny.steps) == ((), 1, 118)
+    assert tiny.classify(frames).shape == (2, len(LABELS))
+    np.testing.assert_array_equal(tiny.classify(frames), tiny.infer(frames))
 
 
 def test_a_free_time_axis_alone_is_no_fault() -> None:
@@ -109,38 +127,53 @@ def test_batches_of_all_sizes_are_warmed_up() -> None:
 
 
 def test_weights_go_to_the_part_that_uses_them() -> None:
-    trunk, head = (onnx.load_model_from_string(part) for part in cut(DEFAULT, "features"))
+    parts = [onnx.load_model_from_string(part) for part in cut(DEFAULT, ["found", "features"])]
 
-    of_trunk, of_head = ({tensor.name for tensor in part.graph.initializer} for part in (trunk, head))
-    assert {"filters.patterns.weight", "layers.2.conv.weight"} < of_trunk
-    assert {"dense.weight", "linear.weight"} < of_head
-    assert not {name for name in of_trunk & of_head if not name.startswith("val_")}
-    for part in (trunk, head):
+    filters, layers, head = ({tensor.name for tensor in part.graph.initializer} for part in parts)
+    assert {"filters.patterns.weight", "filters.norm.weight"} < filters
+    assert {"layers.0.conv.weight", "layers.2.conv.weight"} < layers
+    assert {"dense.weight", "linear.weight"} < head
+    for one, other in combinations((filters, layers, head), 2):
+        assert not {name for name in one & other if not name.startswith("val_")}
+    for part in parts:
         onnx.checker.check_model(part, full_check=True)
 
 
 @pytest.mark.parametrize(
     ("keys", "says"),
     [
-        ({"features": "nothing"}, "no node of the trunk makes 'nothing'"),
-        ({"features": "frames"}, "no node of the trunk makes 'frames'"),
-        ({"features": "weights"}, "no node of the trunk makes 'weights'"),
-        ({"features": "probabilities"}, "no node of the head makes 'probabilities'"),
-        ({"features": "mean"}, "'mean' is (2, 80) for a window"),
-        ({"features_stride": "2"}, "for a window, not (batch, width, 57)"),
-        ({"features_frames": "10"}, "for a window, not (batch, width, 28)"),
-        ({"features_stride": "0"}, "'genrecast.features_stride'"),
-        ({"features_stride": "7"}, "'genrecast.features_stride'"),
-        ({"features_frames": "7"}, "'genrecast.features_frames'"),
-        ({"features_frames": "122"}, "'genrecast.features_frames'"),
-        ({"features_frames": "six"}, "'genrecast.features_frames'"),
+        ({"features": '["nothing"]'}, "no node of stage 1 makes 'nothing'"),
+        ({"features": '["frames"]'}, "no node of stage 1 makes 'frames'"),
+        ({"features": '["weights"]'}, "no node of stage 1 makes 'weights'"),
+        ({"features": '["probabilities"]'}, "no node of the head makes 'probabilities'"),
+        ({"features": '["mean"]'}, "'mean' is (2, 80) for a window"),
+        ({"features": '["features", "bands"]', **TWO}, "no node of stage 2 makes 'bands'"),
+        ({"features": '["bands", "mean"]', **TWO}, "'mean' is (2, 80) for a window"),
+        ({"features": '["bands", "features"]', **TWO, "features_sees": "[5, 6]"}, "not (batch, width, 114)"),
+        (
+            {"features": '["bands", "features"]', **TWO, "features_sees": "[1, 7]"},
+            "'genrecast.features_sees'",
+        ),
+        ({"features": '["features", "features"]', **TWO}, "'genrecast.features'"),
+        ({"features": '[""]'}, "'genrecast.features'"),
+        ({"features": "features"}, "'genrecast.features'"),
+        ({"features": "[]"}, "'genrecast.features_stride'"),
+        ({"features_stride": "[2]"}, "for a window, not (batch, width, 57)"),
+        ({"features_sees": "[10]"}, "for a window, not (batch, width, 28)"),
+        ({"features_stride": "[0]"}, "'genrecast.features_stride'"),
+        ({"features_stride": "[4, 1]"}, "'genrecast.features_stride'"),
+        ({"features_sees": "[6, 1]"}, "'genrecast.features_sees'"),
+        ({"features_stride": "[7]"}, "'genrecast.features_sees'"),
+        ({"features_sees": "[7]"}, "'genrecast.features_sees'"),
+        ({"features_sees": "[122]"}, "'genrecast.features_sees'"),
+        ({"features_sees": "six"}, "'genrecast.features_sees'"),
     ],
 )
 def test_keys_that_do_not_fit_the_graph_are_named(keys: dict[str, str], says: str) -> None:
     assert says in refusal(model_bytes(trunk=True, **keys)).message
 
 
-@pytest.mark.parametrize("key", ["features_stride", "features_frames"])
+@pytest.mark.parametrize("key", ["features", "features_stride", "features_sees"])
 def test_half_a_statement_is_refused(key: str) -> None:
     broken = model(trunk=True)
     kept = [entry for entry in broken.metadata_props if entry.key != f"genrecast.{key}"]
@@ -200,8 +233,8 @@ def lacks_an_output(graph: onnx.GraphProto) -> None:
         (has_a_graph_inside, "a node holds a graph of its own"),
         (has_sparse_weights, "sparse weights"),
         (takes_one_number_of_frames, "no input 'frames' of (batch, any, 80)"),
-        (pads, "needs more than 6 frames"),
-        (levels_the_window, "needs more than 6 frames"),
+        (pads, "needs more than 6 of 'frames'"),
+        (levels_the_window, "needs more than 6 of 'frames'"),
         (lacks_an_input, "the graph has no 'frames'"),
         (lacks_an_output, "the graph has no 'probabilities'"),
     ],
@@ -211,6 +244,13 @@ def test_graphs_that_can_not_be_cut_are_refused(spoil: Callable[[onnx.GraphProto
     spoil(broken.graph)
 
     assert says in refusal(broken.SerializeToString()).message
+
+
+def test_each_stage_is_tried() -> None:
+    broken = model(trunk=True, features='["bands", "features"]', **TWO)
+    pads(broken.graph)
+
+    assert "a step of 'features' needs more than 6 of 'bands'" in refusal(broken.SerializeToString()).message
 
 
 def test_features_of_whole_numbers_are_refused() -> None:
@@ -237,4 +277,4 @@ def test_a_flipped_byte_never_crashes(at: int, bits: int) -> None:
 @given(data=st.binary(max_size=400))
 def test_any_bytes_are_cut_or_refused(data: bytes) -> None:
     with contextlib.suppress(CutError, MalformedError):
-        cut(data, "features")
+        cut(data, ["found", "features"])
