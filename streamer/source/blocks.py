@@ -1,10 +1,12 @@
 """Decoded frames to blocks: joined, as float32, with what is missing before them."""
 
-from itertools import chain, groupby
-from operator import attrgetter, getitem
-from typing import Any
+import ctypes
+from itertools import groupby
+from operator import attrgetter
+from typing import Any, TypeAlias, cast
 
 import numpy as np
+from av.audio.fifo import AudioFifo
 from av.audio.frame import AudioFrame
 from numpy.typing import NDArray
 
@@ -14,21 +16,47 @@ from streamer.source.sniff import not_audio
 
 MAX_BLOCK_VALUES = 1 << 20  # 11 s of 48 kHz stereo, 4 MB: few bytes of FLAC can hold hours of silence
 MAX_BLOCK_S = 10.0
+MAX_SPARES = 16
+MAX_SPARE_VALUES = 1 << 18  # 1 MB: what holds more is not kept
 
 _DTYPES: dict[str, Any] = {
     "flt": np.float32, "s16": np.int16, "s32": np.int32, "u8": np.uint8, "dbl": np.float64,
 }  # fmt: skip
+_Memory = ctypes.c_char * (1 << 30)  # longer than any; no more than what is there is looked at
+_Key: TypeAlias = "tuple[str, int, int]"  # sample format, rate, channels
 
-
-_rate_and_channels = attrgetter("sample_rate", "layout.nb_channels")
 _key = attrgetter("format.name", "sample_rate", "layout.nb_channels")
-_planes, _samples = attrgetter("planes"), attrgetter("samples")
+_rate_and_channels = attrgetter("sample_rate", "layout.nb_channels")
+_samples = attrgetter("samples")
+
+
+class Spares:
+    """Buffers that are empty again, for all decoders of a process: mostly one is at work at a time."""
+
+    def __init__(self) -> None:
+        self._fifos: dict[Any, list[AudioFifo]] = {}
+
+    def take(self, key: Any) -> AudioFifo:
+        """Give an empty buffer; a buffer takes frames of one key only."""
+        try:
+            return self._fifos[key].pop()
+        except (KeyError, IndexError):  # no question before it: files are read in threads
+            return AudioFifo()
+
+    def put_back(self, key: Any, fifo: AudioFifo) -> None:
+        """Take a buffer that is empty again."""
+        if sum(map(len, self._fifos.values())) >= MAX_SPARES:
+            self._fifos.clear()
+        self._fifos.setdefault(key, []).append(fifo)
+
+
+_spares = Spares()
 
 
 class BlockBuilder:
     """Joins decoded frames into blocks, and says when rate or channels change between them.
 
-    Planes are copied once, into the block.
+    A block's samples are planes seen from the side: those of a channel follow one another in memory.
 
     Args:
         codec: as `Format` is to name it.
@@ -41,11 +69,12 @@ class BlockBuilder:
         self, codec: str, *, name: str, bitrate: int | None = None, max_s: float = MAX_BLOCK_S
     ) -> None:
         self._codec, self._name, self._bitrate, self._max_s = codec, name, bitrate, max_s
-        self._key: tuple[str, int, int] | None = None
+        self._key: _Key | None = None
         self._format: Format | None = None
-        self._frames: list[AudioFrame] = []
-        self._samples = self._most = 0  # in the frames, and when they are enough
         self._channels, self._dtype = 1, np.dtype(np.float32)
+        self._fifo: AudioFifo | None = None
+        self._fifo_key: Any = None
+        self._samples = self._most = 0  # in it, and when they are enough
         self._lost = self._skipped = 0
         self.rate = 0
         """Of the last frame, in Hz; 0 before the first."""
@@ -89,22 +118,33 @@ class BlockBuilder:
 
     def take(self) -> list[SourceEvent]:
         """Give what was gathered as one block; where nothing was but some skipped, a block that says so."""
-        if self._skipped and not self._frames:
+        if self._skipped and not self._samples:
             return [self._block(np.empty((0, self._channels), np.float32))]
         return self._give()
 
     def _gather(self, frames: list[AudioFrame], samples: int) -> list[SourceEvent]:
+        """Copy what the frames hold: FFmpeg has their memory again for the next ones."""
         self.frames += len(frames)
         self.frame_samples = frames[-1].samples
-        self._frames += frames
+        if self._fifo is None:
+            self._fifo_key = self._key, frames[0].time_base
+            self._fifo = _spares.take(self._fifo_key)
+        if frames[0].pts is not None:
+            for frame in frames:
+                frame.pts = None  # they would have to follow one another
+        write = self._fifo.write
+        for frame in frames:
+            write(frame)
         self._samples += samples
         return self._give() if self._samples >= self._most else []
 
     def _give(self) -> list[SourceEvent]:
-        if not self._frames:
+        if self._fifo is None:
             return []
-        samples = self._join()
-        self._frames, self._samples = [], 0
+        samples = _samples_of(cast(AudioFrame, self._fifo.read()), self._dtype, self._channels)
+        if self._samples * self._channels <= MAX_SPARE_VALUES:
+            _spares.put_back(self._fifo_key, self._fifo)
+        self._fifo, self._samples = None, 0
         return [self._block(samples)]
 
     def _block(self, samples: MultiSamples) -> Block:
@@ -112,21 +152,7 @@ class BlockBuilder:
         self._lost = self._skipped = 0
         return block
 
-    def _join(self) -> MultiSamples:
-        """Give what was gathered as (n, channels) float32; planes stay planes, seen from the side."""
-        rows: list[tuple[Any, ...]] = list(zip(*map(_planes, self._frames), strict=True))  # one a plane
-        size = self._samples * self._channels * self._dtype.itemsize
-        width = size // self._samples // len(rows)
-        exact = rows[0][-1].buffer_size == self._frames[-1].samples * width
-        joined = bytearray().join(chain.from_iterable(rows)) if exact else bytearray()
-        if len(joined) != size:  # FFmpeg keeps room for more than some frames hold
-            parts = [slice(frame.samples * width) for frame in self._frames] * len(rows)
-            views: list[Any] = [memoryview(plane) for row in rows for plane in row]
-            joined = bytearray().join(map(getitem, views, parts))
-        values = _clean(np.frombuffer(joined, self._dtype))
-        return values.reshape(len(rows), -1).T if len(rows) > 1 else values.reshape(-1, self._channels)
-
-    def _change(self, key: tuple[str, int, int]) -> list[SourceEvent]:
+    def _change(self, key: _Key) -> list[SourceEvent]:
         sample_format, rate, channels = key
         if not 0 < rate <= MAX_RATE or not 0 < channels <= MAX_CHANNELS:
             raise not_audio(self._name, f"{rate} Hz with {channels} channels is outside what is decoded")
@@ -138,6 +164,21 @@ class BlockBuilder:
             return []
         self._format = new
         return [new]
+
+
+def _samples_of(frame: AudioFrame, dtype: np.dtype[Any], channels: int) -> MultiSamples:
+    """Give the (n, channels) samples of a frame that PyAV made; where it has planes, these from the side."""
+    planes: tuple[Any, ...] = frame.planes
+    if len(planes) == 1:
+        return _clean(np.frombuffer(planes[0], dtype)).reshape(-1, channels)
+    at, size = planes[0].buffer_ptr, planes[0].buffer_size
+    if planes[-1].buffer_ptr == at + size * (channels - 1):  # one after another in memory, as PyAV has them
+        memory: Any = _Memory.from_address(at)
+        memory.frame = frame  # whose it is
+        values = np.frombuffer(memory, dtype, size * channels // dtype.itemsize)
+    else:
+        values = np.concatenate([np.frombuffer(plane, dtype) for plane in planes])
+    return _clean(values).reshape(channels, -1).T
 
 
 def _clean(numbers: NDArray[Any]) -> NDArray[np.float32]:

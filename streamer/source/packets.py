@@ -24,14 +24,15 @@ DECODERS = {"mp3": "mp3float", "aac": "aac", "opus": "opus", "vorbis": "vorbis",
 
 MAX_BAD_PACKETS = 500  # in a row: about 12 s of MP3
 
-# Frames decoded as one packet, which FFmpeg's decoders of MP3 and AAC take apart themselves: 1.7 s at most.
-# The one of AAC looks for the next frame where the bits of the last one end, not where its header
-# said. A station that puts anything in between is noticed by what comes out.
-GROUP = 32
+# Frames decoded as one packet, which FFmpeg's decoders of MP3 and AAC take apart themselves. More at once
+# are no cheaper, and a decoder keeps the memory for ever that so many take, 9 to 16 KB each. The one
+# of AAC looks for the next frame where the bits of the last one end, not where its header said: a
+# station that puts anything in between is noticed by what comes out.
+GROUP = 16
 # An empty ID3v1 tag, which the MP3 decoder passes over. A broken frame at the end of a packet would
 # be an error, and an error takes the frames before it along; anywhere else it is just left out.
 GROUP_END = b"TAG\0"
-BATCH = 24  # packets of other codecs, decoded before their frames are looked at: 5 MB at most
+BATCH = 18  # packets of other codecs, of which all that they hold is held at once: 4 MB at most
 
 
 class PacketDecoder:
@@ -97,9 +98,7 @@ class PacketDecoder:
                 for packet in batch:
                     yield from self._decode_or_skip(packet)
             elif self._merging and len(batch) > 1:
-                for group, mergeable in opus_groups(cast(list[bytes], batch)):
-                    frames = self._decode_group(opus_merge(group)) if mergeable else []
-                    yield from self._put(frames, drop=False) if frames else self._decode(group)
+                yield from self._decode_merged(cast(list[bytes], batch))
             else:
                 yield from self._decode(batch)
         yield from self._builder.take()
@@ -131,7 +130,7 @@ class PacketDecoder:
         yield from self._builder.take()
 
     def _decode_frames(self, data: bytes, at: int, sizes: list[int], *, drop: bool) -> list[SourceEvent]:
-        """Decode frames that follow one another, `GROUP` of them at most; as one packet if that will do."""
+        """Decode frames that follow one another, few of them, as one packet where that will do."""
         if self._codec == "mp3" and sizes:
             frames = self._decode_group(data[at : at + sum(sizes)] + GROUP_END)
             bad = max(0, len(sizes) - len(frames))
@@ -144,16 +143,31 @@ class PacketDecoder:
             self._grouping = False  # not with this station; these are decoded again
         return self._decode([data[a:b] for a, b in pairwise(accumulate(sizes, initial=at))], drop=drop)
 
+    def _decode_merged(self, packets: list[bytes]) -> list[SourceEvent]:
+        """Decode Opus packets, as few larger ones where that will do."""
+        events: list[SourceEvent] = []
+        held: list[AudioFrame] = []
+        for group, mergeable in opus_groups(packets):
+            frames = self._decode_group(opus_merge(group)) if mergeable else []
+            held += frames
+            if not frames:
+                events += self._put(held, drop=False) + self._decode(group)
+                held = []
+        return events + self._put(held, drop=False)
+
     def _decode_group(self, data: bytes) -> list[AudioFrame]:
         try:
             return self._context.decode(_packet(data))
         except av.error.FFmpegError:
             return []
 
+    def _samples_in(self, packet: AnyPacket) -> int:
+        """Give how many samples a packet should hold, 0 where that is not known."""
+        return opus_samples(bytes(memoryview(packet)[:2])) if self._codec == "opus" else self._lasts
+
     def _decode_or_skip(self, packet: AnyPacket) -> list[SourceEvent]:
-        head = memoryview(packet)
-        samples = opus_samples(bytes(head[:2])) if self._codec == "opus" else self._lasts
-        passed, warm = self._plan(1, samples, len(head))
+        samples = self._samples_in(packet)
+        passed, warm = self._plan(1, samples, len(memoryview(packet)))
         return self._builder.skip(samples, 1) if passed else self._decode([packet], drop=bool(warm))
 
     def _plan(self, count: int, samples: int, size: int) -> tuple[int, int]:

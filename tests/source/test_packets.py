@@ -30,7 +30,8 @@ def lost_of(events: list[SourceEvent]) -> int:
 
 
 def tone(codec: str) -> list[bytes]:
-    return frames_of(cut_frames(codec, [audio(codec, seconds=4.0)]))
+    options = (("aac_pns", "0"),) if codec == "aac" else ()  # noise would differ each time it is decoded
+    return frames_of(cut_frames(codec, [audio(codec, seconds=4.0, options=options)]))
 
 
 def broken(frame: bytes) -> bytes:
@@ -56,7 +57,7 @@ def test_frames_in_groups_are_frames_one_by_one(codec: str, channels: int) -> No
 
 
 @pytest.mark.parametrize("codec", ["mp3", "aac"])
-@pytest.mark.parametrize("at", [70, 71, GROUP * 3 - 1, GROUP * 3])
+@pytest.mark.parametrize("at", [50, 70, 71, 83, 95])
 def test_a_broken_frame_takes_no_other_along(codec: str, at: int) -> None:
     frames = tone(codec)
     whole = decode(cut(b"".join(frames), [8000]))
