@@ -67,7 +67,7 @@ class Window:
     """The last seconds of a station, ready for the model.
 
     Attributes:
-        frames: (n_frames, n_mels) float32, the caller's own copy.
+        frames: (n_frames, n_mels) float32, not to be written to.
         end: index of the sample after the window's last one, at the model's rate,
             counted from the source's opening (lost samples included).
         gap: True when samples were lost inside the window.

@@ -25,7 +25,7 @@ ENVIRONMENT = {
     # Arrays of a second of audio come and go all the time. By itself glibc gives the memory back each
     # time and takes it anew, a page fault for each 4 KB, which was measured to cost more than the mel.
     "MALLOC_MMAP_THRESHOLD_": "4194304",
-    "MALLOC_TRIM_THRESHOLD_": "16777216",
+    "MALLOC_TRIM_THRESHOLD_": "8388608",
     "MALLOC_ARENA_MAX": "2",
 }
 """What a worker's libraries read at their start, where the user's own environment doesn't say otherwise."""

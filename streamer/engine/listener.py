@@ -69,10 +69,13 @@ class Listener:
         """Seconds of audio that complete the next window."""
         return self._front_end.due_s
 
-    def stretch(self, hop_s: float) -> None:
-        """Change the seconds from one window to the next."""
+    def stretch(self, hop_s: float) -> float:
+        """Change the seconds from one window to the next; give how much of a skip is now wanted after all."""
         self._front_end.hop_s = hop_s
         self._decider.hop_s = hop_s
+        wanted_s = 0.0 if self._late else max(self._skip_s - self._front_end.needless_s, 0.0)
+        self._skip_s -= wanted_s
+        return wanted_s
 
     async def hear(self, block: Block) -> None:
         """Take a block that has arrived now."""

@@ -3,7 +3,7 @@
 LATE_MS = 500.0  # half of the worst lag that a quiet machine has with a thousand stations, and then some
 LONGEST_HOP_S = 12.0  # a hop of four windows decodes a quarter of the audio: less would say too little
 GROWTH = 1.5  # a second: a machine that has twice too much to do is through with growing in five
-HOLD_S = 3.0  # after a growth the backlog first has to go
+HOLD_S = 2.0  # after a growth the backlog first has to go
 FREE, ALMOST_FREE, FULL = 0.6, 0.8, 0.97  # shares of time in which there is work
 
 
@@ -37,6 +37,6 @@ class Load:
             self.factor = min(self.factor * GROWTH, self._most)
             self._grown_at = now
         elif self.factor > 1.0 and busy < FULL and now - self._grown_at >= HOLD_S and late_ms <= LATE_MS:
-            shrink = 1.6 if busy < FREE else 1.25 if busy < ALMOST_FREE else 1.1
+            shrink = 2.0 if busy < FREE else 1.25 if busy < ALMOST_FREE else 1.1
             self.factor = max(self.factor / shrink, 1.0)
         return self.factor

@@ -14,10 +14,6 @@ from streamer.model.stage import Stage
 
 MAX_BATCH = 32  # what fits a core's cache; more in one call is no cheaper
 GROUP = 8  # in a call of a stage on a processor: from four on none is cheaper, and 32 take 7 MB more
-# Windows of other stations are waited for so long where there are many: a call of the model has
-# fixed costs, and the weights of its head alone are a megabyte to be read.
-GATHER_S = 0.03
-MANY = 16  # stations, from which on it pays
 
 
 class _Job(NamedTuple):
@@ -27,22 +23,20 @@ class _Job(NamedTuple):
 
 
 class Scheduler:
-    """Collects windows, then runs the model once.
+    """Collects windows until the loop comes round, then runs the model once.
 
     Stations wait for their answers, so no queue can grow: what a station has not read
     yet waits in its source's own buffer, and back-pressure does the rest.
 
     Args:
         model: of all stations.
-        stations: how many there are; few aren't kept waiting for each other.
     """
 
-    def __init__(self, model: Model, stations: int = 1) -> None:
+    def __init__(self, model: Model) -> None:
         self._model = model
         self._group = GROUP if model.provider == "cpu" else MAX_BATCH
-        self._gather_s = GATHER_S if stations >= MANY else 0.0
         self._waiting: list[_Job] = []
-        self._due: asyncio.TimerHandle | asyncio.Handle | None = None
+        self._due: asyncio.Handle | None = None
         self.windows = 0
 
     async def infer(self, overlap: Overlap, windows: Sequence[Window]) -> list[Probabilities]:
@@ -55,9 +49,6 @@ class Scheduler:
         jobs = [_Job(overlap, overlap.asks(window), loop.create_future()) for window in windows]
         self._waiting += jobs
         if jobs and self._due is None:
-            self._due = loop.call_later(self._gather_s, self._run) if self._gather_s else self._soon()
-        elif jobs and len(self._waiting) >= MAX_BATCH and self._due is not None:
-            self._due.cancel()
             self._due = self._soon()
         try:
             return [await job.answer for job in jobs]

@@ -76,7 +76,9 @@ class Station:
     def stretch(self, factor: float) -> None:
         """Make the hop so many times longer than it was asked for."""
         self._hop_s = self._asked_hop_s * factor
-        self._listener.stretch(self._hop_s)
+        wanted_s = self._listener.stretch(self._hop_s)
+        if wanted_s and self._source is not None:
+            self._source.skip(-wanted_s)
 
     async def run(self) -> SourceError | None:
         """Listen until cancelled, or until a source that may end has ended.

@@ -29,6 +29,9 @@ from streamer.publish.reporter import Reporter
 from streamer.source.open import open_source
 
 BEAT_S = 1.0
+TICK_S = 0.1  # a third of what the answer of one among hundreds may take
+MANY = 16  # stations, from which on they are looked at tick by tick
+START_S = 0.005  # from one station's start to the next one's: the bursts at connect are seconds of decoding
 CLOSE_S = 0.4  # asked to end, a second is all there is: for sources to let go, and for the daemon's socket
 
 
@@ -52,10 +55,16 @@ class Relay:
             self._wire.send(Said(waiting))
 
 
-class TimedSelector(selectors.DefaultSelector):
-    """Knows for how long it has waited, which is for how long the loop had nothing to do."""
+class TickSelector(selectors.DefaultSelector):
+    """Wakes at most once a tick, for all that has come since, and knows for how long it slept.
 
+    A wake finds a core's caches filled by others, so a station for itself costs half as much again as
+    one among ten (docs/performance.md).
+    """
+
+    tick_s = 0.0
     idle_s = 0.0
+    _woken = 0.0
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         """See `selectors`."""
@@ -63,8 +72,14 @@ class TimedSelector(selectors.DefaultSelector):
             ready: list[tuple[selectors.SelectorKey, int]] = super().select(timeout)
             return ready
         before = time.monotonic()
+        wait_s = self._woken + self.tick_s - before
+        if wait_s > 0:
+            wait_s = wait_s if timeout is None else min(wait_s, timeout)
+            time.sleep(wait_s)
+            timeout = None if timeout is None else timeout - wait_s
         ready = super().select(timeout)
-        self.idle_s += time.monotonic() - before
+        self._woken = time.monotonic()
+        self.idle_s += self._woken - before
         return ready
 
 
@@ -79,11 +94,12 @@ class Worker:
         selector: of the loop.
     """
 
-    def __init__(self, start: Start, model: Model, wire: Wire, blame: Blame, selector: TimedSelector) -> None:
+    def __init__(self, start: Start, model: Model, wire: Wire, blame: Blame, selector: TickSelector) -> None:
         self._start, self._model, self._wire = start, model, wire
         self._blame, self._selector = blame, selector
+        selector.tick_s = TICK_S if len(start.config.station) >= MANY else 0.0
         self._relay = Relay(wire)
-        self._scheduler = Scheduler(model, len(start.config.station))
+        self._scheduler = Scheduler(model)
         self._lags: list[float] = []
         self._dropped = 0
         self._stations = [self._station(station) for station in start.config.station]
@@ -128,6 +144,7 @@ class Worker:
         self._dropped += windows
 
     async def _live(self, number: int, station: Station) -> None:
+        await asyncio.sleep(number * START_S)
         error = await self._blame.marked(station.run(), number)
         self._relay.flush()
         self._wire.send(Ended(station.id, None if error is None else failure_of(error)))
@@ -157,7 +174,7 @@ class Worker:
         self._wire.send(Pulse(lags, windows, self._dropped, min(max(busy, 0.0), 1.0), cpu_s(), rss_mb()))
 
 
-async def main(connection: socket.socket, blame: Blame, selector: TimedSelector) -> None:
+async def main(connection: socket.socket, blame: Blame, selector: TickSelector) -> None:
     """Begin as the daemon says, then listen until it says stop."""
     reader, writer = await asyncio.open_connection(sock=connection)
     wire = Wire(ToWorker, reader, writer)
@@ -189,10 +206,10 @@ def failure_of(error: GenrecastError) -> Failure:
 
 
 if __name__ == "__main__":
-    timed = TimedSelector()
+    selector = TickSelector()
     note, pair = (int(argument) for argument in sys.argv[1:3])
-    loop = asyncio.SelectorEventLoop(timed)
-    loop.run_until_complete(main(socket.socket(fileno=pair), Blame(note), timed))
+    loop = asyncio.SelectorEventLoop(selector)
+    loop.run_until_complete(main(socket.socket(fileno=pair), Blame(note), selector))
     logging.shutdown()
     # Python's own end waits for threads, and one may hang in a name server or on a disk.
     os._exit(0)

@@ -5,9 +5,8 @@ import soxr
 
 from streamer.flow import MultiSamples, Samples
 
-# The model looks no higher than f_max, well below the new Nyquist frequency; "MQ" keeps
-# the band below it clean to -96 dB at half of the cost of "HQ".
-QUALITY = "MQ"
+# "HQ" holds back 7 ms of audio where "MQ" holds back 35, for a twentieth more work.
+QUALITY = "HQ"
 PIECE = 8192
 """Samples for soxr at a time: its buffers are as large as what it is given, and of each stream its own.
 

@@ -48,7 +48,7 @@ class MelStream:
         signal = np.ascontiguousarray(signal, np.float32)
         framed = np.ndarray((count, self._n_fft), np.float32, signal, 0, (4 * self._hop, 4))
         newest = framed[:, -self._hop :]
-        powers = np.square(newest).mean(axis=1)
+        powers = np.einsum("ij,ij->i", newest, newest) * np.float32(1.0 / self._hop)
         spectrum = np.fft.rfft(framed * self._window)
         power = np.square(spectrum.real) + np.square(spectrum.imag)
         frames = np.log(self._bank.apply(power, self._count) + self._offset)

@@ -131,7 +131,7 @@ class WindowStream:
         if not gap:
             self._since_gap = None
         window = Window(
-            frames=self._frames.copy(),
+            frames=self._frames,  # never written to again: what comes next makes another array
             end=end,
             gap=gap or self._cut,
             level_dbfs=dbfs(self._powers),

@@ -27,7 +27,10 @@ class Source(ABC):
     """Seconds of audio after which the next block is worth waking for, as the engine says; 0: at once."""
 
     def skip(self, seconds: float) -> None:  # noqa: B027 - who can't decode less just goes on
-        """Pass over the next so many seconds of audio: counted, not decoded; who can't ignores it."""
+        """Pass over the next so many seconds of audio: counted, not decoded; who can't ignores it.
+
+        What is still to be passed over is added to; a negative number takes back as much of it as is left.
+        """
 
     @abstractmethod
     def events(self) -> AsyncGenerator[SourceEvent, None]:

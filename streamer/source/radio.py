@@ -45,10 +45,13 @@ class RadioSource(Source):
         async with aclosing(self._follow(self._url, MAX_DEPTH)) as events:
             async for event in events:
                 yield event
+                wait_s = 0.0
                 if isinstance(event, Block):
                     wait_s = pacer.wait_s((len(event.samples) + event.skipped) / event.rate, loop.time())
-                    if wait_s:
-                        await asyncio.sleep(wait_s)
+                # Here and below: who waits for the next event keeps no samples of the last one.
+                del event
+                if wait_s:
+                    await asyncio.sleep(wait_s)
 
     def skip(self, seconds: float) -> None:
         """Pass over the next so many seconds undecoded (`StreamDecoder.skip`)."""
@@ -71,6 +74,7 @@ class RadioSource(Source):
                 async with aclosing(self._stream(response, head)) as events:
                     async for event in events:
                         yield event
+                        del event
                 return
             body = head + await response.read_all(MAX_PLAYLIST - len(head), PLAYLIST_S)
         finally:
@@ -108,6 +112,7 @@ class RadioSource(Source):
                     async for event in events:
                         answered = True
                         yield event
+                        del event
             except SourceError as error:
                 if answered:
                     raise
@@ -136,6 +141,7 @@ class RadioSource(Source):
                     if isinstance(event, Block):
                         meter.heard((len(event.samples) + event.lost + event.skipped) / event.rate)
                     yield event
+                    del event
             # Only now: what is wanted next was said while the last block was looked at.
             data = await response.read_some(*meter.window(self.wanted_s))
         for event in decoder.flush():

@@ -8,6 +8,7 @@ import math
 
 MP3_RESERVOIR = 511  # bytes of earlier frames, at most, in which a frame's data may begin (ISO 11172-3)
 MP3_SIDE = 36  # bytes of a frame that hold none of it: header and side information of stereo
+LEFT_S = 0.3  # of what is taken back at least so much stays: no decoder needs more to warm up
 OPUS_WARM_UP_S = 0.24  # RFC 7845 (4.6) asks for 80 ms; three times that, and nothing above -60 dB is left
 AAC_FRAME = 1024  # samples; twice as many with SBR, whose envelopes may lean on those before for longer
 
@@ -26,9 +27,9 @@ class Skip:
         self.left_s = 0.0
 
     def ask(self, seconds: float) -> None:
-        """Pass over so many seconds more."""
+        """Pass over so many seconds more; or fewer, as far as they are still ahead."""
         if self._codec in ("mp3", "aac", "opus"):
-            self.left_s += max(0.0, seconds)
+            self.left_s = max(self.left_s + seconds, min(self.left_s, LEFT_S))
 
     def split(self, count: int, *, samples: int, rate: int, size: int) -> tuple[int, int]:
         """Of the next `count` packets, give how many to pass over, and how many after them to warm up with.

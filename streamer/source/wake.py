@@ -1,7 +1,8 @@
 """When to wake: how many bytes make so many seconds of a stream."""
 
 SHORTEST_S = 0.1  # of audio at a time: what servers send every few milliseconds is as well taken then
-LONGEST_S = 1.0
+LONGEST_S = 3.0  # a window: where windows are further apart, what lies between is passed over in few wakes
+KNOWN_S = 1.0  # of audio, after which a measured rate is believed
 MAX_BYTES = 64 * 1024  # whatever bitrate a server claims
 LATE_S = 0.1  # a stream of varying rate may send less for a while: so much later any bytes will do
 FRAME_S = 0.03  # the last frame of what is wanted must be whole
@@ -24,7 +25,7 @@ class Meter:
     @property
     def bytes_per_s(self) -> float:
         """Measured, after the first second; before it what the server says."""
-        return self._bytes / self._seconds if self._seconds > LONGEST_S else self._said
+        return self._bytes / self._seconds if self._seconds > KNOWN_S else self._said
 
     def came(self, size: int) -> None:
         """Take note of bytes that came."""
@@ -45,6 +46,6 @@ class Meter:
         Args:
             wanted_s: of audio; 0 for as soon as makes sense.
         """
-        known = self._seconds > LONGEST_S
+        known = self._seconds > KNOWN_S
         seconds = min(wanted_s, LONGEST_S) + FRAME_S if wanted_s > 0 and known else SHORTEST_S
         return max(1, min(int(seconds * self.bytes_per_s), MAX_BYTES)), seconds + LATE_S

@@ -116,7 +116,7 @@ def test_stages_make_new_steps_alone(hop_s: float, new: int) -> None:
 
 def test_stages_are_given_few_windows_at_a_time_the_head_many() -> None:
     watched = Watched()
-    scheduler = Scheduler(watched, stations=20)
+    scheduler = Scheduler(watched)
 
     async def main() -> None:
         windows = heard(8.0, 1.0, 0)[:1] * 20
@@ -164,7 +164,7 @@ def test_stations_in_one_batch_do_not_mix():
     """Their windows differ in what is new, so that stages are called with several lengths."""
     hops = enumerate([1.0, 0.5, 0.25, 3.0] * 3)
     tracks = [heard(9.0, hop_s, seed, lost=seed % 2, phase=seed / 11) for seed, hop_s in hops]
-    scheduler = Scheduler(MODEL, stations=100)
+    scheduler = Scheduler(MODEL)
 
     async def station(windows: list[Window]) -> list[np.ndarray]:
         overlap, answers = Overlap(MODEL), []

@@ -11,7 +11,7 @@ from tones import cut, encode, samples_of
 from streamer.flow import Block, SourceEvent
 from streamer.source.open import open_source
 from streamer.source.radio import RadioSource
-from streamer.source.wake import FRAME_S, LATE_S, MAX_BYTES, QUIETEST, SHORTEST_S, Meter
+from streamer.source.wake import FRAME_S, LATE_S, LONGEST_S, MAX_BYTES, QUIETEST, SHORTEST_S, Meter
 from streamer.source.wire import READ_BYTES, connect
 
 BYTE_RATE = 16_000  # of the tone below
@@ -214,5 +214,5 @@ def test_a_window_is_bounded_whatever_is_wanted() -> None:
     meter.came(200_000)
     meter.heard(2.0)
 
-    assert meter.window(60.0) == (MAX_BYTES, 1.0 + FRAME_S + LATE_S)
+    assert meter.window(60.0) == (MAX_BYTES, LONGEST_S + FRAME_S + LATE_S)
     assert meter.window(1e-9)[0] >= 1
