@@ -19,6 +19,7 @@ RUNS = (  # each by itself: two at once would measure each other
     ("window",),
     ("overlap",),
     ("latency",),
+    ("overload",),
     ("prepare",),
     ("start",),
     ("training",),

@@ -58,7 +58,7 @@ class Member:
         self._factor: float | None = None
         self._windows = self._dropped = 0  # of the processes before
         self._crashes: dict[str, deque[float]] = {}
-        self._stopping = False
+        self._stopping = asyncio.Event()
 
     @property
     def pid(self) -> int | None:
@@ -84,15 +84,18 @@ class Member:
             config = with_stations(self._config, tuple(self.stations))
             self._launch = self._launch or Launch(config)
             why = await self._serve(self._launch, config, memories)
-            suspects = self._suspects(self._launch.blame.station)
+            suspects = _suspects(config, self._launch.blame.station)
             self._launch.kill()
             self._bury()
-            if self._stopping or not self.stations:
+            if self._stopping.is_set() or not self.stations:
                 return
             self.restarts += 1
             log.warning("worker: %s; %d stations wait for another", why, len(self.stations))
             memories = self._lost(self.stations, why)
             self._judge(suspects, why)
+            if not self.stations:  # all are left alone: that is told as long as the daemon is there
+                await self._stopping.wait()
+                return
             wait_s = FIRST_WAIT_S if time.monotonic() - began > HANG_S else min(2 * wait_s, LONGEST_WAIT_S)
             await asyncio.sleep(wait_s)
 
@@ -109,7 +112,7 @@ class Member:
 
     def stop(self) -> None:
         """Ask the worker to end; it tells each station's end first."""
-        self._stopping = True
+        self._stopping.set()
         if self._wire is not None:
             self._wire.send(Stop())
 
@@ -160,16 +163,6 @@ class Member:
                 beats, left_s = launch.blame.beats, HANG_S
         launch.process.kill()
 
-    def _suspects(self, number: int | None) -> list[StationConfig]:
-        """Give the stations that may have been it; where none was at work, those that work in threads."""
-        if number is not None and number < len(self.stations):
-            return [self.stations[number]]
-        return [
-            station
-            for station in self.stations
-            if station.source.partition(":")[0].lower() not in ON_THE_LOOP
-        ]
-
     def _judge(self, suspects: list[StationConfig], why: str) -> None:
         """Put away who has done it too often."""
         now = time.monotonic()
@@ -179,6 +172,14 @@ class Member:
             if len(times) == CRASHES and now - times[0] < WITHIN_S:
                 self.ended(station.id)
                 self._quarantined(station, why)
+
+
+def _suspects(config: Config, number: int | None) -> list[StationConfig]:
+    """Give the stations that may have been it; where none was at work, those that work in threads."""
+    if number is not None and number < len(config.station):
+        return [config.station[number]]
+    others = (station.source.partition(":")[0].lower() not in ON_THE_LOOP for station in config.station)
+    return [station for station, other in zip(config.station, others, strict=True) if other]
 
 
 async def _wait(process: "subprocess.Popen[bytes]") -> int:

@@ -116,6 +116,11 @@ class Worker:
         self._relay.flush()
         self._pulse(0.0)
 
+    def stretch(self, factor: float) -> None:
+        """Make all hops so many times longer than they were asked for."""
+        for station in self._stations:
+            station.stretch(factor)
+
     def _station(self, config: StationConfig) -> Station:
         memory = self._start.memories.get(config.id)
         reporter = Reporter(self._relay, config.id, self._start.boot, self._model.contract.labels, memory)
@@ -153,8 +158,7 @@ class Worker:
         while True:
             match await self._wire.read():
                 case Stretch(factor):
-                    for station in self._stations:
-                        station.stretch(factor)
+                    self.stretch(factor)
                 case Stop() | None:
                     return
 
@@ -192,6 +196,7 @@ async def main(connection: socket.socket, blame: Blame, selector: TickSelector) 
     begin = await wire.read()
     if isinstance(begin, Stretch):
         worker = Worker(start, model, wire, blame, selector)
+        worker.stretch(begin.factor)
         # What was made while starting stays for good: the collector need not look at it again.
         gc.collect()
         gc.freeze()

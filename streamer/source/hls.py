@@ -112,7 +112,7 @@ class HlsStream:
         try:
             init = await self._read_init(segment.init) if segment.init else None
             data = await self._read(segment.part, MAX_SEGMENT)
-            parts = await asyncio.to_thread(demux, data, init, name=self._name)
+            parts = demux(data, init, name=self._name)
             self._failures = 0
         except NotAudioError:
             raise
