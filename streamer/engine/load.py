@@ -3,7 +3,8 @@
 LATE_MS = 500.0  # half of the worst lag that a quiet machine has with a thousand stations, and then some
 LONGEST_HOP_S = 12.0  # a hop of four windows decodes a quarter of the audio: less would say too little
 GROWTH = 1.5  # a second: a machine that has twice too much to do is through with growing in five
-HOLD_S = 2.0  # after a growth the backlog first has to go
+# After a growth the backlog first has to go; after a shrinkage what waited for longer hops comes late.
+HOLD_S = 2.0
 FREE, ALMOST_FREE, FULL = 0.6, 0.8, 0.97  # shares of time in which there is work
 
 
@@ -20,7 +21,7 @@ class Load:
     def __init__(self, hop_s: float) -> None:
         self._most = max(1.0, LONGEST_HOP_S / hop_s)
         self._late_ms = 0.0
-        self._grown_at = float("-inf")
+        self._grown_at = self._shrunk_at = float("-inf")
         self.factor = 1.0
 
     def look(self, *, busy: float, late_ms: float, now: float) -> float:
@@ -33,10 +34,11 @@ class Load:
         """
         rising = late_ms >= 0.95 * self._late_ms
         self._late_ms = late_ms
-        if late_ms > LATE_MS and rising:
+        if late_ms > LATE_MS and rising and now - self._shrunk_at >= HOLD_S:
             self.factor = min(self.factor * GROWTH, self._most)
             self._grown_at = now
         elif self.factor > 1.0 and busy < FULL and now - self._grown_at >= HOLD_S and late_ms <= LATE_MS:
             shrink = 2.0 if busy < FREE else 1.25 if busy < ALMOST_FREE else 1.1
             self.factor = max(self.factor / shrink, 1.0)
+            self._shrunk_at = now
         return self.factor

@@ -77,8 +77,13 @@ class Station:
         """Make the hop so many times longer than it was asked for."""
         self._hop_s = self._asked_hop_s * factor
         wanted_s = self._listener.stretch(self._hop_s)
-        if wanted_s and self._source is not None:
+        if self._source is None:
+            return
+        if wanted_s:
             self._source.skip(-wanted_s)
+        if self._listener.due_s < self._source.wanted_s:
+            self._source.wanted_s = self._listener.due_s
+            self._source.hurry()
 
     async def run(self) -> SourceError | None:
         """Listen until cancelled, or until a source that may end has ended.

@@ -32,6 +32,9 @@ class Source(ABC):
         What is still to be passed over is added to; a negative number takes back as much of it as is left.
         """
 
+    def hurry(self) -> None:  # noqa: B027 - who doesn't wait for much need not
+        """Take note that less is wanted than what is being waited for."""
+
     @abstractmethod
     def events(self) -> AsyncGenerator[SourceEvent, None]:
         """Give a `Format` before the first `Block`, then blocks, titles and new formats as they come.

@@ -51,6 +51,10 @@ class HttpResponse:
         """The media type in lower case, without parameters."""
         return self.headers.get("content-type", "").partition(";")[0].strip().lower()
 
+    def hurry(self) -> None:
+        """Have whoever reads be given what is there."""
+        self._wire.hurry()
+
     async def read_some(self, size: int = 1, within_s: float | None = None) -> bytes:
         """Wait for the next bytes of the body; b'' is its end.
 

@@ -58,6 +58,11 @@ class RadioSource(Source):
         if self._audio is not None:
             self._audio.skip(seconds)
 
+    def hurry(self) -> None:
+        """Take what is there."""
+        for response in self._responses:
+            response.hurry()
+
     async def close(self) -> None:
         """Drop the connection."""
         while self._responses:
