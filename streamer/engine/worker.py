@@ -18,7 +18,7 @@ from functools import partial
 from streamer.config import StationConfig
 from streamer.engine.blame import Blame
 from streamer.engine.listener import Listener
-from streamer.engine.process import cpu_s, rss_mb
+from streamer.engine.process import cpu_s, give_back, rss_mb
 from streamer.engine.scheduler import Scheduler
 from streamer.engine.station import Station
 from streamer.engine.wire import Ended, Failure, Pulse, Ready, Said, Start, Stop, Stretch, ToWorker, Wire
@@ -168,6 +168,7 @@ class Worker:
         while True:
             await asyncio.sleep(BEAT_S)
             self._blame.beat()
+            give_back()
             now = time.monotonic()
             self._pulse(1.0 - (self._selector.idle_s - idle) / max(now - before, 1e-3))
             before, idle = now, self._selector.idle_s

@@ -42,6 +42,8 @@ def test_help_loads_nothing_heavy(command):
         (["bogus"], 2, "No such command"),
         (["run", "--hop", "many"], 2, "--hop"),
         (["run", "--hop", "0.01"], 3, "hop"),
+        (["run", "--duty", "0"], 3, "duty"),
+        (["run", "--workers", "-1"], 3, "workers"),
         (["run", "--source", "gopher://x/"], 3, "gopher"),
         (["run", "--source", "stdin:?rate=x"], 3, "rate"),
         (["run", "--station", "Upper Case"], 3, "Upper Case"),
@@ -68,6 +70,7 @@ def test_what_is_wrong_is_named_and_no_traceback_shown(genrecast, tiny, args, st
     ("text", "words"),
     [
         ("hop = 'x'", "hop"),
+        ("[[station]]\nid = 'a'\nsource = 'b.mp3'\nduty = 1.5", "duty"),
         ("[[station]]\nid = 'a'", "source"),
         ("[[station]]\nid = 'a'\nsource = 'x'\nsourse = 'y'", "sourse"),
         ("station = 5", "station"),

@@ -264,3 +264,14 @@ def dropped(messages: list[Message]) -> int:
                 if after["gap"] and after["position"] > before["position"]:
                     count += max(round((after["position"] - before["position"]) / after["hop"]) - 1, 0)
     return count
+
+
+def test_duty_leaves_out_what_no_window_needs_and_says_so(programme, tmp_path):
+    with listening(programme, tmp_path, 1, "duty = 0.6", embedded=True) as (_, heard):
+        for _ in range(2):
+            heard.signal()
+        told = [m for m in heard.messages if m["kind"] == "genre" and m["state"] != "no-signal"]
+
+    assert {m["hop"] for m in told} == {5.0}  # 2.985 s of window in 0.6, in whole steps of the model
+    assert steps(told[1:], "s0") == {5.0}  # the first hop is the station's own phase
+    assert not any(m["gap"] for m in told)
