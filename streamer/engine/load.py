@@ -5,7 +5,7 @@ LONGEST_HOP_S = 12.0  # a hop of four windows decodes a quarter of the audio: le
 GROWTH = 1.5  # a second: a machine that has twice too much to do is through with growing in five
 # After a growth the backlog first has to go; after a shrinkage what waited for longer hops comes late.
 HOLD_S = 2.0
-FREE, ALMOST_FREE, FULL = 0.6, 0.8, 0.97  # shares of time in which there is work
+FREE, ALMOST_FREE, FULL = 0.75, 0.9, 0.97  # shares of time in which there is work
 
 
 class Load:
@@ -38,7 +38,7 @@ class Load:
             self.factor = min(self.factor * GROWTH, self._most)
             self._grown_at = now
         elif self.factor > 1.0 and busy < FULL and now - self._grown_at >= HOLD_S and late_ms <= LATE_MS:
-            shrink = 2.0 if busy < FREE else 1.25 if busy < ALMOST_FREE else 1.1
+            shrink = 2.0 if busy < FREE else 1.4 if busy < ALMOST_FREE else 1.1
             self.factor = max(self.factor / shrink, 1.0)
             self._shrunk_at = now
         return self.factor

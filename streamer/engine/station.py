@@ -32,6 +32,7 @@ MOVES: dict[Life, frozenset[Life]] = {
 
 # What it takes to let go of a source: one that can't may not hold up its own next attempt.
 CLOSE_S = 5.0
+SOON_S = 1e-3  # of audio: whatever comes next
 
 
 class Station:
@@ -44,6 +45,7 @@ class Station:
         reporter: tells the bus; the listeners' too.
         hop_s: seconds from one window to the next, and from one telling of the state to the next
             where nothing is heard.
+        early_s: of audio, before a window is due: a look then, so that the next one is just in time.
         now: gives seconds since the epoch.
     """
 
@@ -55,12 +57,14 @@ class Station:
         new_listener: Callable[..., Listener],
         reporter: Reporter,
         hop_s: float,
+        early_s: float = 0.0,
         now: Callable[[], float] = time.time,
     ) -> None:
         self.id = id
         self.life: Life = "new"
         self._open_source = open_source
         self._asked_hop_s = self._hop_s = hop_s
+        self._early_s = early_s
         self._reporter = reporter
         self._now = now
         self._new_listener = new_listener
@@ -171,7 +175,7 @@ class Station:
 
     def _advise(self, source: Source) -> None:
         """Tell the source what it need not hurry with, and what it need not decode at all."""
-        source.wanted_s = self._listener.due_s
+        source.wanted_s = max(self._listener.due_s - self._early_s, SOON_S)
         if source.live and (skip_s := self._listener.skips()):
             source.skip(skip_s)
 

@@ -31,6 +31,7 @@ from streamer.source.open import open_source
 BEAT_S = 1.0
 TICK_S = 0.1  # a third of what the answer of one among hundreds may take
 MANY = 16  # stations, from which on they are looked at tick by tick
+EARLY_S = 0.1  # what servers send at a time: few stations may cost a look more, and answer sooner
 START_S = 0.005  # from one station's start to the next one's: the bursts at connect are seconds of decoding
 CLOSE_S = 0.4  # asked to end, a second is all there is: for sources to let go, and for the daemon's socket
 
@@ -97,7 +98,8 @@ class Worker:
     def __init__(self, start: Start, model: Model, wire: Wire, blame: Blame, selector: TickSelector) -> None:
         self._start, self._model, self._wire = start, model, wire
         self._blame, self._selector = blame, selector
-        selector.tick_s = TICK_S if len(start.config.station) >= MANY else 0.0
+        self._many = len(start.config.station) >= MANY
+        selector.tick_s = TICK_S if self._many else 0.0
         self._relay = Relay(wire)
         self._scheduler = Scheduler(model)
         self._lags: list[float] = []
@@ -143,6 +145,7 @@ class Worker:
             new_listener=new_listener,
             reporter=reporter,
             hop_s=hop_s,
+            early_s=0.0 if self._many else EARLY_S,
         )
 
     def _drop(self, windows: int) -> None:
