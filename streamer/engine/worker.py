@@ -22,7 +22,7 @@ from streamer.engine.process import cpu_s, give_back, rss_mb
 from streamer.engine.scheduler import Scheduler
 from streamer.engine.station import Station
 from streamer.engine.wire import Ended, Failure, Pulse, Ready, Said, Start, Stop, Stretch, ToWorker, Wire
-from streamer.errors import GenrecastError, SourceError
+from streamer.errors import GenrecastError
 from streamer.model.session import Model
 from streamer.publish.messages import Message, encode, topic
 from streamer.publish.reporter import Reporter
@@ -210,8 +210,7 @@ async def main(connection: socket.socket, blame: Blame, selector: TickSelector) 
 
 def failure_of(error: GenrecastError) -> Failure:
     """Give an error as it travels."""
-    code = error.code if isinstance(error, SourceError | GenrecastError) else "internal"
-    return Failure(code, error.message, error.remedy, error.exit_status)
+    return Failure(error.code, error.message, error.remedy, error.exit_status)
 
 
 if __name__ == "__main__":
