@@ -22,7 +22,7 @@ from streamer.source.file import FileSource, read_file
 
 HOUR_S = 3600
 MODEL = Model.load(provider="cpu")
-STATIONS = {"a": 1.0, "b": 3.0, "c": 2.5}
+STATIONS = {"a": 1.0, "b": 3.0}
 """Their hops in seconds."""
 
 
