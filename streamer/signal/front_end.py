@@ -13,6 +13,7 @@ from streamer.signal.window import WindowStream
 # Small blocks are held until they are worth a call of the resampler and the FFT, whose fixed
 # costs are 0.5 ms; but never past the moment at which a window is due.
 BATCH_S = 1.0
+MARGIN_S = 0.05  # what is not skipped before a window, so that frames begin anew in time
 
 
 class FrontEndStream:
@@ -66,7 +67,7 @@ class FrontEndStream:
     @property
     def needless_s(self) -> float:
         """Seconds of audio that no window is to have: those until the next one begins."""
-        return max(self.due_s - self._front.window_s, 0.0)
+        return max(self.due_s - self._front.window_s - MARGIN_S, 0.0)
 
     def push(self, block: Block, *, cut: bool = False) -> list[Window]:
         """Take a block; give the windows that are now due, oldest first.

@@ -91,7 +91,9 @@ class WindowStream:
         """
         self._restart()
         self._cut = self._cut or cut
-        frames = skipped // self._front.hop_length
+        # The first frame after them is whole only n_fft samples on: that overlap is missing too.
+        missing = skipped + self._front.n_fft - self._front.hop_length
+        frames = missing // self._front.hop_length
         self._past += frames
         self._until_due = max(self._front.n_frames, self._until_due - frames)
 

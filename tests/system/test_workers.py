@@ -273,5 +273,6 @@ def test_duty_leaves_out_what_no_window_needs_and_says_so(programme, tmp_path):
         told = [m for m in heard.messages if m["kind"] == "genre" and m["state"] != "no-signal"]
 
     assert {m["hop"] for m in told} == {5.0}  # 2.985 s of window in 0.6, in whole steps of the model
-    assert steps(told[1:], "s0") == {5.0}  # the first hop is the station's own phase
+    # The first hop is the station's own phase; frames begin anew after each skip, by one of 16 ms.
+    assert all(abs(step - 5.0) < 0.02 for step in steps(told[1:], "s0"))
     assert not any(m["gap"] for m in told)
