@@ -46,10 +46,6 @@ class Blame:
         """Note that the worker comes round."""
         self._cells[1] = (self._cells[1] + 1) & 0xFFFF_FFFF
 
-    def clear(self) -> None:
-        """Begin anew."""
-        self._cells[0] = self._cells[1] = 0
-
     def close(self) -> None:
         """Let go of the memory."""
         self._cells.release()

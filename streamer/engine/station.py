@@ -85,8 +85,8 @@ class Station:
             return
         if wanted_s:
             self._source.skip(-wanted_s)
-        if self._listener.due_s < self._source.wanted_s:
-            self._source.wanted_s = self._listener.due_s
+        before_s, self._source.wanted_s = self._source.wanted_s, self._wanted_s()
+        if self._source.wanted_s < before_s:
             self._source.hurry()
 
     async def run(self) -> SourceError | None:
@@ -175,9 +175,13 @@ class Station:
 
     def _advise(self, source: Source) -> None:
         """Tell the source what it need not hurry with, and what it need not decode at all."""
-        source.wanted_s = max(self._listener.due_s - self._early_s, SOON_S)
+        source.wanted_s = self._wanted_s()
         if source.live and (skip_s := self._listener.skips()):
             source.skip(skip_s)
+
+    def _wanted_s(self) -> float:
+        """Give the seconds of audio after which a look is worth it."""
+        return max(self._listener.due_s - self._early_s, SOON_S)
 
     def _healthy_s(self) -> float:
         """Give the seconds for which the last attempt had a connection."""

@@ -11,6 +11,7 @@ from streamer.source.frames import FrameCodec, FrameCutter
 from streamer.source.id3 import id3_size
 from streamer.source.ogg_decode import OggDecoder
 from streamer.source.packets import PacketDecoder, broken
+from streamer.source.skip import Skip
 from streamer.source.sniff import not_audio, sniff
 
 MAX_GARBAGE = 256 * 1024  # bytes without a sample; a cover picture is shorter
@@ -23,25 +24,17 @@ class FramedDecoder:
         codec: which of the two.
         name: what to call the source in an error.
         bitrate: as the station says it, in bits per second.
+        skip: what is to be passed over.
     """
 
-    def __init__(self, codec: FrameCodec, *, name: str, bitrate: int | None = None) -> None:
+    def __init__(self, codec: FrameCodec, *, name: str, bitrate: int | None, skip: Skip) -> None:
         self._cutter = FrameCutter(codec)
-        self._decoder = PacketDecoder(codec, name=name, bitrate=bitrate)
+        self._decoder = PacketDecoder(codec, name=name, bitrate=bitrate, skip=skip)
 
     @property
     def frames(self) -> int:
         """How many frames were decoded so far, or passed over."""
         return self._decoder.frames
-
-    @property
-    def skip_left_s(self) -> float:
-        """Seconds that are still to be passed over."""
-        return self._decoder.skip_left_s
-
-    def skip(self, seconds: float) -> None:
-        """Pass over the next so many seconds (`PacketDecoder.skip`)."""
-        self._decoder.skip(seconds)
 
     def feed(self, data: bytes) -> Iterator[SourceEvent]:
         """Take any number of bytes, give the events in them."""
@@ -64,14 +57,17 @@ class StreamDecoder:
         name: what to call the source in an error; no secrets.
         content_type: what the server calls it, for an error.
         bitrate: as the station says it, in bits per second.
+        skip: what is to be passed over, where decoders before this one have shared it.
     """
 
-    def __init__(self, *, name: str, content_type: str = "", bitrate: int | None = None) -> None:
+    def __init__(
+        self, *, name: str, content_type: str = "", bitrate: int | None = None, skip: Skip | None = None
+    ) -> None:
         self._name, self._content_type, self._bitrate = name, content_type, bitrate
         self._begun = False
         self._head = bytearray()
         self._tag_left = 0  # of an ID3v2 tag before the audio
-        self._skip_s = 0.0  # asked for before the codec was known
+        self._skip = skip or Skip()
         self._decoder: FramedDecoder | OggDecoder | None = None
         self._frames = 0
         self._garbage = 0
@@ -81,15 +77,7 @@ class StreamDecoder:
 
         MP3, AAC and Opus do (`PacketDecoder.skip`); Vorbis and FLAC are decoded all the same.
         """
-        if self._decoder is None:
-            self._skip_s += seconds
-        else:
-            self._decoder.skip(seconds)
-
-    @property
-    def skip_left_s(self) -> float:
-        """Seconds that are still to be passed over."""
-        return self._skip_s if self._decoder is None else self._decoder.skip_left_s
+        self._skip.ask(seconds)
 
     def feed(self, data: bytes) -> Iterator[SourceEvent]:
         """Take any number of bytes, give the events in them.
@@ -149,10 +137,9 @@ class StreamDecoder:
             return b""
         codec, at = found
         if codec == "ogg":
-            self._decoder = OggDecoder(name=self._name, bitrate=self._bitrate)
+            self._decoder = OggDecoder(name=self._name, bitrate=self._bitrate, skip=self._skip)
         else:
-            self._decoder = FramedDecoder(codec, name=self._name, bitrate=self._bitrate)
-        self._decoder.skip(self._skip_s)
+            self._decoder = FramedDecoder(codec, name=self._name, bitrate=self._bitrate, skip=self._skip)
         data = bytes(self._head[at:])
         self._head.clear()
         return data

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from streamer.flow import SourceEvent, Title
 from streamer.source.ogg import OggReader
 from streamer.source.packets import PacketDecoder
+from streamer.source.skip import Skip
 from streamer.source.sniff import not_audio
 from streamer.source.titles import decode_title, join_title
 
@@ -12,8 +13,8 @@ from streamer.source.titles import decode_title, join_title
 class OggDecoder:
     """Decodes the audio of an Ogg stream; each new logical stream may bring a codec, a rate and a title."""
 
-    def __init__(self, *, name: str, bitrate: int | None = None) -> None:
-        self._name, self._bitrate = name, bitrate
+    def __init__(self, *, name: str, bitrate: int | None = None, skip: Skip | None = None) -> None:
+        self._name, self._bitrate, self._skip = name, bitrate, skip or Skip()
         self._reader = OggReader()
         self._serial: int | None = None
         self._codec = ""
@@ -22,7 +23,6 @@ class OggDecoder:
         self._decoder: PacketDecoder | None = None
         self._unknown = ""
         self._frames_before = 0  # in the logical streams before this one
-        self._skip_s = 0.0  # to be passed over as soon as there is a decoder
 
     def feed(self, data: bytes) -> Iterator[SourceEvent]:
         """Take any number of bytes, give the events in them."""
@@ -48,18 +48,6 @@ class OggDecoder:
         """Give what the decoder still holds."""
         if self._decoder is not None:
             yield from self._decoder.flush()
-
-    def skip(self, seconds: float) -> None:
-        """Pass over the next so many seconds (`PacketDecoder.skip`)."""
-        if self._decoder is None:
-            self._skip_s += seconds
-        else:
-            self._decoder.skip(seconds)
-
-    @property
-    def skip_left_s(self) -> float:
-        """Seconds that are still to be passed over."""
-        return self._skip_s if self._decoder is None else self._decoder.skip_left_s
 
     @property
     def frames(self) -> int:
@@ -92,7 +80,7 @@ class OggDecoder:
         if self._decoder is not None:
             yield from self._decoder.flush()
             self._frames_before += self._decoder.frames
-            self._skip_s = self._decoder.skip_left_s
+            self._skip.serve("")
         self._serial, self._codec, self._headers_left = serial, codec, headers_left
         self._headers, self._decoder = [head], None
 
@@ -107,9 +95,12 @@ class OggDecoder:
         if not self._headers_left or (self._codec == "flac" and packet[:1] >= b"\x80"):
             self._headers_left = 0
             self._decoder = PacketDecoder(
-                self._codec, name=self._name, extradata=self._extradata(), bitrate=self._bitrate
+                self._codec,
+                name=self._name,
+                extradata=self._extradata(),
+                bitrate=self._bitrate,
+                skip=self._skip,
             )
-            self._decoder.skip(self._skip_s)
 
     def _extradata(self) -> bytes:
         if self._codec == "opus":

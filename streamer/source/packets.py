@@ -45,6 +45,7 @@ class PacketDecoder:
         bitrate: as the station says it, in bits per second.
         context: FFmpeg's decoder, where a container has made it; the list does not apply then.
         max_s: the longest block.
+        skip: what is to be passed over, where decoders before this one have shared it.
     """
 
     def __init__(
@@ -56,12 +57,14 @@ class PacketDecoder:
         bitrate: int | None = None,
         context: AudioCodecContext | None = None,
         max_s: float = MAX_BLOCK_S,
+        skip: Skip | None = None,
     ) -> None:
         self._name, self._codec = name, codec
         self._context = context or _make_context(codec, extradata, name)
         self._context.thread_count = 1  # many stations share the cores; two threads for one are slower
         self._builder = BlockBuilder(codec, name=name, bitrate=bitrate, max_s=max_s)
-        self._skip = Skip(codec)
+        self._skip = skip or Skip()
+        self._skip.serve(codec)
         self._lasts = 0  # samples that the next packet should hold; 0: not known
         self._unsettled = 0  # frames until it is: FFmpeg gives the first of another rate the old one's name
         self._grouping = codec == "aac"
@@ -76,11 +79,6 @@ class PacketDecoder:
     def frames(self) -> int:
         """How many frames were decoded so far, or passed over."""
         return self._builder.frames
-
-    @property
-    def skip_left_s(self) -> float:
-        """Seconds that are still to be passed over."""
-        return self._skip.left_s
 
     def skip(self, seconds: float) -> None:
         """Pass over the next so many seconds undecoded, as far as whole packets; more, where some are left.

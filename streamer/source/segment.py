@@ -17,6 +17,7 @@ from streamer.flow import SourceEvent, Title
 from streamer.source.decode import StreamDecoder
 from streamer.source.id3 import id3_title, split_id3
 from streamer.source.packets import DECODERS, PacketDecoder
+from streamer.source.skip import Skip
 from streamer.source.sniff import not_audio
 
 SLICE = 16 * 1024  # bytes decoded at a time, so that the loop gets its turn within a segment
@@ -49,21 +50,17 @@ class SegmentDecoder:
         self._name = name
         self._decoder: StreamDecoder | PacketDecoder | None = None
         self._key: tuple[str, bytes] | None = None  # what it was made for; None: frames with headers
-        self._skip_s = 0.0  # to be passed over as soon as there is a decoder
+        self._skip = Skip()
         self._title: str | None = None
 
     def skip(self, seconds: float) -> None:
         """Pass over the next so many seconds undecoded (`StreamDecoder.skip`)."""
-        if self._decoder is None:
-            self._skip_s += seconds
-        else:
-            self._decoder.skip(seconds)
+        self._skip.ask(seconds)
 
     def restart(self) -> None:
         """Forget what came before: the next segment has nothing to do with it (EXT-X-DISCONTINUITY)."""
-        if self._decoder is not None:
-            self._skip_s = self._decoder.skip_left_s
-            self._decoder = None
+        self._skip.serve("")
+        self._decoder = None
 
     def decode(self, segment: Demuxed) -> Iterator[SourceEvent]:
         """Give the events in a segment.
@@ -80,8 +77,7 @@ class SegmentDecoder:
             self.restart()
             self._key = key
         if self._decoder is None:
-            self._decoder = StreamDecoder(name=self._name) if key is None else self._make(*key)
-            self._decoder.skip(self._skip_s)
+            self._decoder = self._make(*key) if key else StreamDecoder(name=self._name, skip=self._skip)
         if isinstance(self._decoder, PacketDecoder):
             for at in range(0, len(segment.packets), 50):
                 yield from self._decoder.decode(segment.packets[at : at + 50])
@@ -91,7 +87,7 @@ class SegmentDecoder:
             yield from self._decoder.feed(data[at : at + SLICE])
 
     def _make(self, codec: str, extradata: bytes) -> PacketDecoder:
-        return PacketDecoder(codec, name=self._name, extradata=extradata)
+        return PacketDecoder(codec, name=self._name, extradata=extradata, skip=self._skip)
 
 
 def demux(data: bytes, init: bytes | None, *, name: str) -> Demuxed:

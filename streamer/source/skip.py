@@ -6,6 +6,7 @@ the last of those that nobody wants are decoded all the same, and their samples 
 
 import math
 
+ABLE = ("", "mp3", "aac", "opus")  # "": not known yet, and held until it is
 MP3_RESERVOIR = 511  # bytes of earlier frames, at most, in which a frame's data may begin (ISO 11172-3)
 MP3_SIDE = 36  # bytes of a frame that hold none of it: header and side information of stereo
 LEFT_S = 0.3  # of what is taken back at least so much stays: no decoder needs more to warm up
@@ -14,21 +15,27 @@ AAC_FRAME = 1024  # samples; twice as many with SBR, whose envelopes may lean on
 
 
 class Skip:
-    """Counts down what is to be passed over.
+    """Counts down what is to be passed over, through all decoders that a source has one after the other.
 
     MP3, AAC and Opus can; packets of Vorbis and FLAC don't say how long they last, and are all decoded.
 
     Args:
-        codec: a key of `DECODERS`.
+        codec: a key of `DECODERS`; "" while it is not known.
     """
 
-    def __init__(self, codec: str) -> None:
+    def __init__(self, codec: str = "") -> None:
         self._codec = codec
         self.left_s = 0.0
 
+    def serve(self, codec: str) -> None:
+        """Take note of what comes from here; a codec that can't skip gives up what was asked for."""
+        self._codec = codec
+        if codec not in ABLE:
+            self.left_s = 0.0
+
     def ask(self, seconds: float) -> None:
         """Pass over so many seconds more; or fewer, as far as they are still ahead."""
-        if self._codec in ("mp3", "aac", "opus"):
+        if self._codec in ABLE:
             self.left_s = max(self.left_s + seconds, min(self.left_s, LEFT_S))
 
     def split(self, count: int, *, samples: int, rate: int, size: int) -> tuple[int, int]:
