@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -80,6 +80,11 @@ def daemon(*args: str) -> Iterator[Daemon]:
                     with suppress(ProcessLookupError):
                         os.kill(pid, 9)
                 process.wait()
+
+
+def stations_toml(urls: Sequence[str]) -> str:
+    """Give the stations of a configuration, s0, s1, ..."""
+    return "".join(f'[[station]]\nid = "s{number}"\nsource = "{url}"\n' for number, url in enumerate(urls))
 
 
 def tree(pid: int) -> list[int]:

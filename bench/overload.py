@@ -18,7 +18,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))  # `python bench/overload.py`
 
 from bench.books import Books, Told
 from bench.content import make
-from bench.daemon import Daemon, daemon
+from bench.daemon import Daemon, daemon, stations_toml
 from bench.radio import radio
 
 STATIONS = 600
@@ -40,9 +40,8 @@ def main(arguments: list[str] | None = None) -> int:
         make(folder)
         radios = stack.enter_context(radio(folder, half)), going.enter_context(radio(folder, half))
         urls = [each.url(number) for each in radios for number in range(half)]
-        pairs = zip(names, urls, strict=True)
         config = folder / "stations.toml"
-        config.write_text("".join(f'[[station]]\nid = "{n}"\nsource = "{u}"\n' for n, u in pairs))
+        config.write_text(stations_toml(urls))
         heard = stack.enter_context(daemon("--config", str(config)))
         books = stack.enter_context(Books(heard.socket, names))
         memory_mb = _watch(heard, options.seconds)

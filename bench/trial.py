@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 
 from bench.books import Books, Lost
 from bench.content import DEFAULT
-from bench.daemon import Daemon, cpu_s, daemon
+from bench.daemon import Daemon, cpu_s, daemon, stations_toml
 from bench.radio import Radio, radio
 
 HEARD_S = 90.0  # within which every station has told its first window, or nothing will come of it
@@ -89,8 +89,8 @@ def run_trial(plan: Plan, stations: int, seconds: float, *, latencies: bool = Fa
     names = [f"s{number}" for number in range(stations)]
     with TemporaryDirectory() as folder, radio(plan.content, stations, plan.kinds) as on_air:
         config = Path(folder) / "stations.toml"
-        entries = [f'[[station]]\nid = "{n}"\nsource = "{on_air.url(i)}"\n' for i, n in enumerate(names)]
-        config.write_text(f"hop = {plan.hop_s}\n{plan.also}\n" + "".join(entries))
+        urls = [on_air.url(number) for number in range(stations)]
+        config.write_text(f"hop = {plan.hop_s}\n{plan.also}\n{stations_toml(urls)}")
         with daemon("--config", str(config)) as running, Books(running.socket, names) as books:
             _wait(running, books, plan.heard_s)
             time.sleep(plan.settle_s)

@@ -3,6 +3,7 @@
 import contextlib
 import importlib.resources
 from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import accumulate, combinations, pairwise
 
 import numpy as np
@@ -16,6 +17,8 @@ from streamer.errors import ModelContractError, ModelError
 from streamer.model.cut import CutError, cut
 from streamer.model.onnx_file import MalformedError
 from streamer.model.session import Model
+from tests.model import loading
+from tests.model.loading import load
 from tests.tiny_model import FRONT_END, LABELS, SEEN, STRIDE, model, model_bytes
 
 DEFAULT = (importlib.resources.files("streamer.model") / "default.onnx").read_bytes()
@@ -23,18 +26,8 @@ SHIPPED = Model(DEFAULT, name="default.onnx", provider="cpu")
 WHOLE = onnxruntime.InferenceSession(DEFAULT, providers=["CPUExecutionProvider"])
 N_FRAMES, N_MELS = SHIPPED.contract.front_end.n_frames, SHIPPED.contract.front_end.n_mels
 TWO = {"features_stride": "[1, 4]", "features_sees": "[1, 6]"}
+refusal = partial(loading.refusal, kind=ModelContractError)
 FRAMES = np.random.default_rng(0).normal(-2, 3, (2, 700, N_MELS)).astype(np.float32)
-
-
-def load(data: bytes) -> Model:
-    return Model(data, name="some.onnx", provider="cpu")
-
-
-def refusal(data: bytes) -> ModelContractError:
-    with pytest.raises(ModelContractError) as caught:
-        load(data)
-    assert caught.value.remedy
-    return caught.value
 
 
 def in_pieces(model: Model, frames: np.ndarray, pieces: Sequence[int]) -> np.ndarray:

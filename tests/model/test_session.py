@@ -17,18 +17,8 @@ from streamer.contract import probe_samples
 from streamer.errors import ModelContractError, ModelError, ProviderError
 from streamer.model.onnx_file import MalformedError, scan
 from streamer.model.session import Model
+from tests.model.loading import load, refusal
 from tests.tiny_model import FRONT_END, LABELS, model, model_bytes
-
-
-def load(data: bytes) -> Model:
-    return Model(data, name="some.onnx", provider="cpu")
-
-
-def refusal(data: bytes) -> ModelError:
-    with pytest.raises(ModelError) as caught:
-        load(data)
-    assert caught.value.remedy
-    return caught.value
 
 
 def test_gives_probabilities_for_a_batch():
