@@ -51,7 +51,7 @@ class MelStream:
         newest = framed[:, -self._hop :]
         powers = np.vecdot(newest, newest) * np.float32(1.0 / self._hop)
         # With a norm NumPy stays in float32; without one it goes through float64, in five times the time.
-        spectrum = np.fft.rfft(framed * self._window, norm="forward")
+        spectrum = np.fft.rfft(framed * self._window, norm="forward").astype(np.complex64, copy=False)
         frames = self._bank.apply(spectrum, self._count)
         frames += self._offset
         np.log(frames, out=frames)
