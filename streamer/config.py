@@ -48,7 +48,7 @@ class HistoryConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     path: str | None = None
     url: str | None = None
     keep_days: int = 365
-    max_mb: int = 1000
+    max_mb: int = 2000
 
 
 SHIPPED_MODELS = ("default", "accurate")

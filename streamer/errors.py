@@ -87,7 +87,7 @@ class HistoryError(GenrecastError):
     """The history can't be read: none is there, or it is not one."""
 
     code = "history"
-    exit_status = 9
+    exit_status = 10
 
 
 class HistoryDiskError(HistoryError):

@@ -72,11 +72,16 @@ def what(segment: Segment) -> str:
     return segment.genre or segment.state
 
 
-def by_hour(segment: Segment) -> Iterator[tuple[int, float]]:
-    """Give each hour that a segment touches, as its beginning and the seconds inside."""
+def by_hour(segment: Segment, origin: int = 0) -> Iterator[tuple[int, float]]:
+    """Give each hour that a segment touches, as its beginning and the seconds inside.
+
+    Args:
+        segment: to be cut.
+        origin: any beginning of an hour; the epoch, as hours are counted in UTC.
+    """
     begin = segment.start
     while begin < segment.end:
-        hour = int(begin // HOUR_S) * HOUR_S
+        hour = origin + int((begin - origin) // HOUR_S) * HOUR_S
         end = min(segment.end, hour + HOUR_S)
         yield hour, end - begin
         begin = end

@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from streamer.errors import HistoryError
 from streamer.history.database import Database, Execute
 from streamer.history.place import is_server
 from streamer.history.rows import (
@@ -157,6 +158,21 @@ class Store:
     def close(self) -> None:
         """Let go of the database."""
         self._database.close()
+
+
+def check_station(store: Store, station: str) -> None:
+    """Make sure that a history knows a station.
+
+    Raises:
+        HistoryError: it doesn't.
+    """
+    known = store.stations()
+    if station not in known:
+        some = ", ".join(known[:10]) + (", ..." if len(known) > 10 else "")
+        raise HistoryError(
+            f"no station '{station}' in this history",
+            remedy=f"name one that is: {some}" if known else "let the daemon run",
+        )
 
 
 def _where(*conditions: tuple[str, Any]) -> tuple[str, list[Any]]:
