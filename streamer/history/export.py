@@ -2,7 +2,6 @@
 
 import csv
 import io
-import json
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,6 +13,7 @@ from streamer.errors import MissingExtraError
 from streamer.history.files import replace
 from streamer.history.rows import DAY_S, HourShare, Segment, TrackRow
 from streamer.history.store import Store
+from streamer.text import json_line, printable
 
 Kind = Literal["segments", "tracks", "hours"]
 Row: TypeAlias = Segment | TrackRow | HourShare
@@ -24,7 +24,7 @@ TYPES: dict[Kind, type[Segment] | type[TrackRow] | type[HourShare]] = {
     "hours": HourShare,
 }
 TIMES = frozenset({"start", "end", "hour"})
-FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet would run, a cell in which a stranger wrote
+FORMULA = ("=", "+", "-", "@")  # a cell that begins so is run by spreadsheets, whoever wrote it
 BATCH = 50_000  # rows that Parquet is given at once
 
 
@@ -49,7 +49,7 @@ def rows(
 
 def as_json(row: Row) -> str:
     """Give a row as an object on one line."""
-    return json.dumps(_fields(row), ensure_ascii=False)
+    return json_line(_fields(row))
 
 
 def as_csv(kind: Kind, given: Iterator[Row]) -> Iterator[str]:
@@ -116,7 +116,9 @@ def _rounded(value: Any) -> Any:
 
 
 def _harmless(value: Any) -> Any:
-    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA) else value
+    if not isinstance(value, str):
+        return value
+    return f"'{printable(value)}" if value.startswith(FORMULA) else printable(value)
 
 
 def _batches(given: Iterator[Row]) -> Iterator[list[Row]]:

@@ -87,7 +87,8 @@ class Postgres:
         if write:
             with self._connection.transaction():
                 self._execute("SELECT pg_advisory_xact_lock(?)", (MIGRATING,))
-                self._execute("CREATE SCHEMA IF NOT EXISTS genrecast", ())
+                if self.read("SELECT to_regnamespace('genrecast')") == [(None,)]:
+                    self._execute("CREATE SCHEMA genrecast", ())
                 self._execute("CREATE TABLE IF NOT EXISTS version (version BIGINT NOT NULL)", ())
                 version = self._version()
                 if version < VERSION:

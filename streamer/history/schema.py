@@ -1,6 +1,6 @@
 """The tables, in one SQL for both databases, and the steps that lead to them from each version before.
 
-`open_segment` holds the one segment of each station that still grows: written twice a second, it fits on
+`open_segment` holds the one segment of each station that still grows: written four times a second, it fits on
 a page or two of the file, whatever lies in `segment`. A finished segment is added to its hours in the
 transaction that writes it.
 """

@@ -2,7 +2,7 @@
 
 `synchronous = NORMAL`: what has been committed outlives the process, however that dies; a power cut may
 take the last seconds with it, and never harms the file (sqlite.org/wal.html). It costs a sync a few
-times a minute instead of two a second, which memory cards would not live long with.
+times a minute instead of four a second, which memory cards would not live long with.
 """
 
 import contextlib
@@ -52,10 +52,11 @@ class Sqlite:
 
     def __init__(self, path: Path, *, write: bool) -> None:
         self._path = path
-        if write:
-            with self._told():
+        with self._told():
+            if write:
                 path.parent.mkdir(parents=True, exist_ok=True)
-        elif not path.exists():
+            there = path.exists()
+        if not (write or there):
             raise HistoryError(
                 f"{path}: there is no history",
                 remedy="run the daemon with [history], or give --db",

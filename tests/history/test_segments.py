@@ -3,7 +3,7 @@
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamer.history.backlog import Backlog
@@ -179,6 +179,7 @@ def test_a_full_backlog_drops_the_oldest_and_counts_them():
     assert [heard.seq for heard in backlog.slice().tracks] == [2, 3, 4]
 
 
+@settings(deadline=None)
 @given(
     st.lists(
         st.tuples(
