@@ -34,7 +34,7 @@ _KINDS = {
 }
 _REMEDIES = {
     HistoryLockedError: "end whatever holds it; nothing is lost meanwhile",
-    HistoryBrokenError: "let the daemon run: it moves the file aside and begins a new one",
+    HistoryBrokenError: "name another with --db; a running daemon moves a broken file aside by itself",
     HistoryDiskError: "see that the disk has room and that the file and its folder may be written",
 }
 
@@ -55,11 +55,11 @@ class Sqlite:
         with self._told():
             if write:
                 path.parent.mkdir(parents=True, exist_ok=True)
-            there = path.exists()
+            there = path.is_file()
         if not (write or there):
             raise HistoryError(
                 f"{path}: there is no history",
-                remedy="run the daemon with [history], or give --db",
+                remedy="run the daemon with a section [history], or give --db",
             )
         with self._told():
             self._connection = sqlite3.connect(

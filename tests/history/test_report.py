@@ -150,11 +150,12 @@ def test_the_command_writes_the_file_whole_and_names_what_is_wrong(genrecast, st
 
 
 @pytest.mark.system
+@pytest.mark.slow
 def test_a_browser_shows_it_by_itself_and_titles_do_nothing(store, tmp_path):
     sync_api = pytest.importorskip("playwright.sync_api")
     if not CHROMIUM.exists():
         pytest.skip("not installed: chromium (make setup installs it)")
-    write(store, beginning(MONDAY), 7)
+    write(store, beginning(MONDAY), 3)
     report = gather(store, "kexp", one_week(MONDAY), now=beginning(MONDAY) + 1e6)
     path = tmp_path / "report.html"
     path.write_text(page(report, 0.0), encoding="utf-8")
