@@ -3,7 +3,7 @@
 from streamer.history.rows import DAY_S
 from streamer.history.store import Store
 
-SLICE = 5000  # segments that go at once: some 50 ms
+SLICE = 5000  # segments that go at once: less than a tenth of a second
 
 
 def retain(store: Store, *, keep_days: float, max_mb: float, now: float) -> bool:

@@ -29,7 +29,7 @@ from tests.system.conftest import wait_until
 from tests.system.running import daemon
 
 Script = Callable[[], Iterator[dict[str, Any] | None]]
-KILLS = 10
+KILLS = 8
 PACE_S = 0.04
 
 
