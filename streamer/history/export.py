@@ -38,7 +38,7 @@ def rows(
     genre: str | None = None,
 ) -> Iterator[Row]:
     """Give what lies between two moments, a day at a time."""
-    start = since
+    start = since = max(since, 0.0)
     while start < until:
         end = min(start + DAY_S, until)
         for row in _asked(store, kind, station, start, end, genre):
@@ -87,7 +87,7 @@ def write_parquet(kind: Kind, given: Iterator[Row], path: Path) -> int:
 
 
 def utc(moment: float) -> str:
-    """Give seconds since the epoch as RFC 3339 with milliseconds, as messages do."""
+    """Give seconds since the epoch as RFC 3339 with ms, as messages do (their module needs numpy)."""
     return f"{datetime.fromtimestamp(moment, UTC):%Y-%m-%dT%H:%M:%S.%f}"[:-3] + "Z"
 
 
