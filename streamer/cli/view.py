@@ -7,6 +7,8 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
+from streamer.text import printable
+
 COLOURS = {
     "music": "bold green",
     "speech": "bold yellow",
@@ -58,11 +60,6 @@ def table(stations: dict[str, dict[str, Any]], footer: str) -> Table:
             _title(message["title"]),
         )
     return grid
-
-
-def printable(text: str) -> str:
-    """Give text that can't harm a terminal: titles come from strangers."""
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
 def _row(message: dict[str, Any], *parts: Text) -> Text:
