@@ -6,7 +6,7 @@ from urllib.parse import urljoin, urlsplit
 
 from streamer.errors import SourceHttpError
 from streamer.source.sniff import looks_like_text
-from streamer.source.url import redact
+from streamer.text import redact
 
 MAX_PLAYLIST = 256 * 1024  # bytes: a day of HLS in segments of 6 s is about that; a station's M3U is 200
 MAX_ENTRIES = 16  # mirrors of one station; nobody lists more
