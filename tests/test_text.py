@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamer.text import is_secret, json_line, printable, redact, shown
@@ -11,6 +11,7 @@ from streamer.text import is_secret, json_line, printable, redact, shown
 SECRETS = st.text(st.characters(categories=["L", "N"]), min_size=5, max_size=20)
 
 
+@settings(deadline=None)
 @given(
     st.text(),
     SECRETS,
@@ -32,6 +33,7 @@ def test_no_secret_of_a_url_is_shown_wherever_it_stands(before, secret, form, sc
     assert secret not in shown(text).removeprefix(shown(before))
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_what_is_shown_is_one_printable_line(text):
     assert shown(text).isprintable()
@@ -64,6 +66,7 @@ def test_a_port_that_is_no_port_leaves_the_host_to_be_seen():
     assert redact("http://radio.example:x/live?token=1") == "http://radio.example:x/live"
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_a_line_of_json_is_printable_and_means_the_same(text):
     assert json_line({"title": text}).isprintable()

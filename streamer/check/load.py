@@ -63,12 +63,18 @@ def examine(path: Path, *, files: bool = False) -> tuple[Config | None, list[Pro
     Returns:
         what it says, None where that can't be used, and all that is wrong, warnings too, in its order.
     """
-    name = str(path)
     try:
-        text = _read(path)
-        raw = tomllib.loads(text)
+        text = read_text(path)
     except ConfigError as error:
         return None, error.problems
+    return examine_text(text, path, files=files)
+
+
+def examine_text(text: str, path: Path, *, files: bool = False) -> tuple[Config | None, list[Problem]]:
+    """Do the same with what stands in a file, or shall stand there."""
+    name = str(path)
+    try:
+        raw = tomllib.loads(text)
     except RecursionError:
         return None, [Problem("nested too deep", "write it flat: tables and their keys", file=name)]
     except ValueError:
@@ -104,7 +110,12 @@ def _missing(config: Config) -> Iterator[Problem]:
             )
 
 
-def _read(path: Path) -> str:
+def read_text(path: Path) -> str:
+    """Give what stands in a configuration file.
+
+    Raises:
+        ConfigError: it can't be read, is too large or no UTF-8.
+    """
     try:
         with path.open("rb") as file:
             body = file.read(MAX_BYTES + 1)

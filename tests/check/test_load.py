@@ -192,7 +192,7 @@ PAIRS = st.lists(st.tuples(NAMES, SCALARS), max_size=4, unique_by=lambda pair: p
 HEADERS = st.sampled_from(["[[station]]", "[station]", "[bogus]", ""])
 
 
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 @given(st.lists(st.tuples(HEADERS, PAIRS), max_size=4))
 def test_whatever_is_in_the_file_it_is_taken_or_refused_with_places(tmp_path_factory, blocks):
     path = tmp_path_factory.getbasetemp() / "any.toml"

@@ -3,7 +3,7 @@
 import tomllib
 from typing import Any
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamer.check.places import places
@@ -79,6 +79,7 @@ VALUES = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.tuples(NAMES, VALUES), max_size=4),
     st.lists(st.tuples(NAMES, st.booleans(), st.lists(st.tuples(NAMES, VALUES), max_size=3)), max_size=4),
