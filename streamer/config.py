@@ -2,10 +2,12 @@
 
 A new section is a structure here and a field of `Config`. Types, ranges and patterns that its
 annotations state are checked (`streamer.check`) and told to editors (`streamer/schema/config.json`,
-with what the docstring says) without further code; what they can't state is a line in `rules`.
+with what the docstring says) without further code; what they can't state is a line in `rules`, and
+its paths are made absolute in `resolve`.
 """
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Annotated, Literal
 
 import msgspec
@@ -68,6 +70,13 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     duty: Duty = 1.0
     workers: Annotated[int, Meta(ge=0, le=MAX_WORKERS)] = 0
     station: tuple[StationConfig, ...] = ()
+
+
+def resolve(config: Config, folder: Path) -> Config:
+    """Give a configuration with its relative paths made absolute: they are meant from its file's folder."""
+    if config.model is not None and config.model not in SHIPPED_MODELS:
+        config = msgspec.structs.replace(config, model=str(folder / config.model))
+    return config
 
 
 def rules(config: Config) -> Iterator[Problem]:

@@ -129,7 +129,7 @@ class Console(logging.Formatter):
                 lines = [text, *self.formatException(record.exc_info).splitlines()]
                 return "\n".join(shown(line) for line in lines)
             text += f": {record.exc_info[0].__name__}: {record.exc_info[1]}"
-        return shown(text)
+        return shown(text.replace("\n", "; "))
 
 
 class Journal(Console):

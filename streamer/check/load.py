@@ -12,7 +12,7 @@ import msgspec
 
 from streamer.check.places import places
 from streamer.check.structure import Structure
-from streamer.config import SHIPPED_MODELS, Config, rules
+from streamer.config import SHIPPED_MODELS, Config, resolve, rules
 from streamer.errors import ConfigError, Key, ModelError, Problem, SourceNotFoundError, SourceUriError
 from streamer.source.open import check_uri, file_of
 from streamer.source.url import normal
@@ -80,10 +80,9 @@ def examine_text(text: str, path: Path, *, files: bool = False) -> tuple[Config 
     except ValueError:
         return None, [dataclasses.replace(problem, file=name) for problem in _syntax(text)]
     config, problems = _understand(raw)
-    if config is not None and config.model is not None and config.model not in SHIPPED_MODELS:
-        config = msgspec.structs.replace(config, model=str(path.resolve().parent / config.model))
-    if config is not None and files:
-        problems += _missing(config)
+    if config is not None:
+        config = resolve(config, path.resolve().parent)
+        problems += _missing(config) if files else ()
     if problems:
         where = places(text)
         problems = sorted((_placed(problem, where, name) for problem in problems), key=lambda p: p.line or 0)

@@ -22,11 +22,12 @@ def schema() -> dict[str, Any]:
     made: dict[str, Any] = msgspec.json.schema(Config)
     for structure in _structures(Config):
         about = made["$defs"][structure.__name__]
-        text, _, attributes = inspect.cleandoc(structure.__doc__ or "").partition("\n\nAttributes:\n")
-        about["description"] = " ".join(text.split())
         names = {field.name: field.encode_name for field in msgspec.structs.fields(structure)}
-        for name, words in _ATTRIBUTE.findall(attributes):
-            about["properties"][names[name]]["description"] = " ".join(words.split())
+        for base in reversed(structure.__mro__[: structure.__mro__.index(msgspec.Struct)]):
+            text, _, attributes = inspect.cleandoc(base.__doc__ or "").partition("\n\nAttributes:\n")
+            about["description"] = " ".join(text.split())
+            for name, words in _ATTRIBUTE.findall(attributes):
+                about["properties"][names[name]]["description"] = " ".join(words.split())
     whole = made["$defs"].pop(Config.__name__)
     whole |= {"title": "genrecast", "$defs": made["$defs"]}
     return {"$schema": "http://json-schema.org/draft-07/schema#", **_without_null(whole)}

@@ -156,7 +156,11 @@ def _metas(annotation: Any) -> Iterator[msgspec.Meta]:
             yield from _metas(inner)
 
 
-_WORDS = {float: "a number", int: "a whole number", str: "a text in quotes", bool: "true or false"}
+_WORDS: dict[Any, str] = {
+    **{float: "a number", int: "a whole number", str: "a text in quotes", bool: "true or false"},
+    **dict.fromkeys(_LISTS, "a list in [ ]"),
+    dict: "a table",
+}
 
 
 def _remedy(raw: Any, annotation: Any) -> str:
@@ -170,14 +174,8 @@ def _remedy(raw: Any, annotation: Any) -> str:
         choices = [str(choice) for choice in get_args(core)]
         near = difflib.get_close_matches(str(raw), choices, n=1)
         return f"use one of: {', '.join(choices)}" + (f"; did you mean '{near[0]}'?" if near else "")
-    origin = get_origin(core) or core
-    words = (
-        "a list in [ ]"
-        if origin in _LISTS
-        else "a table"
-        if origin is dict
-        else _WORDS.get(origin, "another")
-    )
+    kinds = get_args(core) if get_origin(core) in (Union, types.UnionType) else (core,)
+    words = " or ".join(_WORDS[kind] for each in kinds if (kind := get_origin(each) or each) in _WORDS)
     low = next((meta.ge for meta in metas if meta.ge is not None), None)
     high = next((meta.le for meta in metas if meta.le is not None), None)
     if low is not None and high is not None:

@@ -55,13 +55,17 @@ def _holds(config: Config) -> dict[str, Any]:
     """Say in short what a configuration asks for."""
     from streamer.engine.launch import shares
 
-    given = {name: getattr(config, name) for name in config.__struct_fields__}
+    parts = [(field, getattr(config, field.name)) for field in msgspec.structs.fields(config)]
     return {
         "stations": len(config.station),
         "workers": len(shares(config)),
         "model": config.model or "default",
         "bind": config.bind,
-        "sections": [name for name, value in given.items() if isinstance(value, msgspec.Struct)],
+        "sections": [
+            field.encode_name
+            for field, value in parts
+            if isinstance(value, msgspec.Struct) and value != field.default
+        ],
     }
 
 

@@ -149,6 +149,7 @@ class Keeper(msgspec.Struct, forbid_unknown_fields=True):
     days: Annotated[int, msgspec.Meta(ge=1)] = 7
     tags: dict[str, int] = {}
     paths: tuple[str, ...] = ()
+    allow: bool | tuple[str, ...] = ()
 
 
 class Whole(msgspec.Struct, forbid_unknown_fields=True):
@@ -159,7 +160,7 @@ class Whole(msgspec.Struct, forbid_unknown_fields=True):
 def test_a_new_section_is_checked_without_further_code():
     structure = Structure(
         {
-            "keeper": {"token": 5, "days": 0, "tags": {"a": "x"}, "paths": ["a", 1], "toke": 1},
+            "keeper": {"token": 5, "days": 0, "tags": {"a": "x"}, "paths": ["a", 1], "allow": 5, "toke": 1},
             "keepers": [{}, {"token": "x"}, 3],
         },
         Whole,
@@ -171,12 +172,14 @@ def test_a_new_section_is_checked_without_further_code():
         ("keeper", "days"),
         ("keeper", "tags", "a"),
         ("keeper", "paths", 1),
+        ("keeper", "allow"),
         ("keeper", "toke"),
         ("keepers", 0),
         ("keepers", 2),
     }
     assert found["keeper", "token"].message == "keeper: token = ...: expected `str`, got `int`"
     assert found["keeper", "days"].remedy == "give a whole number, 1 or more"
+    assert found["keeper", "allow"].remedy == "give true or false or a list in [ ]"
     assert found["keepers", 2].message == "keepers 3 = 3: a table is expected"
     assert structure.sound == {"keepers": [{"token": "x"}]}
     assert structure.original(("keepers", 0, "token")) == ("keepers", 1, "token")
