@@ -6,8 +6,7 @@ are one line each. `docs/operations.md` lists all codes.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import ClassVar, TypeAlias
+from typing import ClassVar, NamedTuple, TypeAlias
 
 Key: TypeAlias = tuple[str | int, ...]
 """Where something stands in a configuration: names of keys, and numbers from 0 in lists."""
@@ -30,8 +29,7 @@ class GenrecastError(Exception):
         self.remedy = remedy
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(NamedTuple):
     """One thing that is wrong in a configuration.
 
     Attributes:

@@ -1,7 +1,6 @@
 """A configuration file, or what a command line makes one: read, and everything that is wrong told at once."""
 
 import contextlib
-import dataclasses
 import re
 import tomllib
 from collections.abc import Iterator
@@ -47,7 +46,7 @@ def check_config(config: Config, *, name: str) -> Config:
         ConfigError: a value is out of range, an id is malformed, a source can't be right, ...
     """
     _, problems = _understand(msgspec.to_builtins(config))
-    errors = [dataclasses.replace(problem, file=name) for problem in problems if not problem.warning]
+    errors = [problem._replace(file=name) for problem in problems if not problem.warning]
     if errors:
         raise ConfigError.of(errors)
     return config
@@ -78,7 +77,7 @@ def examine_text(text: str, path: Path, *, files: bool = False) -> tuple[Config 
     except RecursionError:
         return None, [Problem("nested too deep", "write it flat: tables and their keys", file=name)]
     except ValueError:
-        return None, [dataclasses.replace(problem, file=name) for problem in _syntax(text)]
+        return None, [problem._replace(file=name) for problem in _syntax(text)]
     config, problems = _understand(raw)
     if config is not None:
         config = resolve(config, path.resolve().parent)
@@ -159,7 +158,7 @@ def _understand(raw: dict[str, Any]) -> tuple[Config | None, list[Problem]]:
         with contextlib.suppress(msgspec.ValidationError):  # what is right by itself may be wrong together
             sound = msgspec.convert(structure.sound, Config)
             problems += [
-                dataclasses.replace(problem, key=structure.original(problem.key))
+                problem._replace(key=structure.original(problem.key))
                 for problem in _meaning(sound)
                 if problem.key
             ]
@@ -198,4 +197,4 @@ def _placed(problem: Problem, where: dict[Key, tuple[int, int]], name: str) -> P
     while key and key not in where:
         key = key[:-1]
     line, column = where.get(key, (None, None))
-    return dataclasses.replace(problem, file=name, line=line, column=column)
+    return problem._replace(file=name, line=line, column=column)

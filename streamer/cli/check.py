@@ -1,6 +1,5 @@
 """`genrecast check`: everything that is wrong with a configuration, before a daemon meets it."""
 
-import dataclasses
 import sys
 from pathlib import Path
 from typing import Any
@@ -70,7 +69,7 @@ def _holds(config: Config) -> dict[str, Any]:
 
 
 def _row(problem: Problem) -> dict[str, object]:
-    row = dataclasses.asdict(problem)
+    row = problem._asdict()
     return row | {"message": shown(problem.message), "remedy": shown(problem.remedy)}
 
 

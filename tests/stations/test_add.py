@@ -1,6 +1,7 @@
 """Stations into a configuration: ids safe and unique, duplicates told, the file kept as it was."""
 
 import tomllib
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -51,7 +52,7 @@ def test_whatever_names_say_the_toml_is_right_and_shows_no_controls(names):
     assert all(line.isprintable() for line in text.splitlines())
     assert len(tomllib.loads(text).get("station", [])) == len(names)
     if names:
-        assert examine_text(text, path=__file__)[1] == []  # type: ignore[arg-type]
+        assert examine_text(text, Path(__file__))[1] == []
 
 
 def test_duplicates_are_found_whatever_way_they_are_written_and_said():
