@@ -6,6 +6,7 @@ with what the docstring says) without further code; what they can't state is a l
 its paths are made absolute in `resolve`.
 """
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Literal
@@ -16,14 +17,14 @@ from msgspec import Meta
 from streamer.errors import Problem
 
 DEFAULT_ENDPOINT = "tcp://127.0.0.1:5567"
-
+STATION_ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 ID_REMEDY = "use 1 to 64 of a-z, 0-9, '_' and '-', beginning with a letter or digit"
 
 MAX_WORKERS = 256  # more than cores in any one machine
 
 Provider = Literal["auto", "cpu", "cuda"]
 # `$` alone would let a line feed pass at the end.
-StationId = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$(?!\n)", extra={"remedy": ID_REMEDY})]
+StationId = Annotated[str, Meta(pattern=rf"^{STATION_ID.pattern}$(?!\n)", extra={"remedy": ID_REMEDY})]
 Duty = Annotated[float, Meta(ge=0.05, le=1.0)]
 
 
@@ -100,7 +101,7 @@ def rules(config: Config) -> Iterator[Problem]:
             stdin = True
         try:
             "".encode(station.charset)
-        except (LookupError, UnicodeError):
+        except (LookupError, ValueError):
             yield Problem(
                 f"station '{station.id}': unknown charset '{station.charset}'",
                 "name one that Python knows, such as 'latin-1' or 'cp1251'",

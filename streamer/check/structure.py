@@ -76,14 +76,17 @@ class Structure:
         core = _core(annotation)
         if isinstance(core, type) and issubclass(core, msgspec.Struct):
             return self._struct(raw, core, key)
+        left, before = raw, len(self.problems)
         inner = get_args(core)
-        if get_origin(core) in _LISTS and isinstance(raw, list | tuple) and inner:
+        if get_origin(core) in _LISTS and isinstance(raw, list | tuple) and inner[1:] in ((), (...,)):
             kept = [self._any(value, inner[0], (*key, i)) for i, value in enumerate(raw)]
             self._kept[key] = [i for i, value in enumerate(kept) if value is not None]
-            return [value for value in kept if value is not None]
+            left = [value for value in kept if value is not None]
         if get_origin(core) is dict and isinstance(raw, dict):
             values = {name: self._any(value, inner[1], (*key, name)) for name, value in raw.items()}
-            return {name: value for name, value in values.items() if value is not None}
+            left = {name: value for name, value in values.items() if value is not None}
+        if len(self.problems) > before:
+            return left
         try:
             msgspec.convert(raw, annotation)
         except msgspec.ValidationError as error:
@@ -91,7 +94,7 @@ class Structure:
             said = "malformed" if "matching regex" in said else f"{said[0].lower()}{said[1:]}"
             self._say(key, f"{self._named(key, raw)}: {said}", _remedy(raw, annotation))
             return None
-        return raw
+        return left
 
     def _unknown(self, key: Key, known: list[str]) -> None:
         near = difflib.get_close_matches(str(key[-1]), known, n=1)

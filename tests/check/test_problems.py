@@ -150,6 +150,8 @@ class Keeper(msgspec.Struct, forbid_unknown_fields=True):
     tags: dict[str, int] = {}
     paths: tuple[str, ...] = ()
     allow: bool | tuple[str, ...] = ()
+    pair: tuple[str, int] = ("", 0)
+    some: Annotated[list[int], msgspec.Meta(min_length=1)] | None = None
 
 
 class Whole(msgspec.Struct, forbid_unknown_fields=True):
@@ -160,7 +162,16 @@ class Whole(msgspec.Struct, forbid_unknown_fields=True):
 def test_a_new_section_is_checked_without_further_code():
     structure = Structure(
         {
-            "keeper": {"token": 5, "days": 0, "tags": {"a": "x"}, "paths": ["a", 1], "allow": 5, "toke": 1},
+            "keeper": {
+                "token": 5,
+                "days": 0,
+                "tags": {"a": "x"},
+                "paths": ["a", 1],
+                "allow": 5,
+                "pair": ["a", "b"],
+                "some": [],
+                "toke": 1,
+            },
             "keepers": [{}, {"token": "x"}, 3],
         },
         Whole,
@@ -173,6 +184,8 @@ def test_a_new_section_is_checked_without_further_code():
         ("keeper", "tags", "a"),
         ("keeper", "paths", 1),
         ("keeper", "allow"),
+        ("keeper", "pair"),
+        ("keeper", "some"),
         ("keeper", "toke"),
         ("keepers", 0),
         ("keepers", 2),
