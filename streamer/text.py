@@ -5,7 +5,7 @@ import re
 from typing import Any
 from urllib.parse import urlsplit
 
-MAX_PATH = 200  # characters of a URL's path that are shown
+MAX_PART = 200  # characters of a URL's host, and of its path, that are shown
 
 _URL = re.compile(r"\b[A-Za-z][A-Za-z0-9+.-]*://\S+")
 _AFTER_URL = "'\"<>(),;:.…"  # what ends a sentence or a quotation, and no address
@@ -25,13 +25,13 @@ def redact(url: str) -> str:
         return (
             "a malformed URL"
             if "@" in url or "//" not in url
-            else printable(url.partition("?")[0])[:MAX_PATH]
+            else printable(url.partition("?")[0])[:MAX_PART]
         )
     if not parts.path and "@" in parts.query + parts.fragment:
         return "a malformed URL"  # a password with '?' or '#' in it: what looks like the host is the user
-    host = f"[{host}]" if ":" in host else host
-    path = _USERINFO.sub("//", printable(parts.path)[:MAX_PATH])
-    return f"{parts.scheme}://{host}{port}{path}{'?...' if parts.query else ''}"
+    host = f"[{host}]" if ":" in host else host[:MAX_PART]
+    path = _USERINFO.sub("//", parts.path)[:MAX_PART]
+    return printable(f"{parts.scheme}://{host}{port}{path}{'?...' if parts.query else ''}")
 
 
 def shown(text: str) -> str:

@@ -38,6 +38,7 @@ def test_no_secret_of_a_url_is_shown_wherever_it_stands(before, secret, form, sc
 def test_what_is_shown_is_one_printable_line(text):
     assert shown(text).isprintable()
     assert printable(text).isprintable()
+    assert redact(f"http://{text}").isprintable()
     shown(text).encode()
 
 
