@@ -7,7 +7,7 @@ from typing import NamedTuple
 from streamer.errors import StationListError
 from streamer.source.playlist import entries, playlist_kind
 
-MAX_BYTES = 10 << 20  # all of radio-browser is 40 MB; nobody listens to a quarter of it
+MAX_BYTES = 10 << 20  # tens of thousands of stations
 HEAD_BYTES = 4096
 
 
