@@ -1,20 +1,31 @@
-"""What the TOML file may say, as typed structures with their defaults and units."""
+"""What the TOML file may say, as typed structures with their defaults and units.
+
+A new section is a structure here and a field of `Config`. Types, ranges and patterns that its
+annotations state are checked (`streamer.check`) and told to editors (`streamer/schema/config.json`,
+with what the docstring says) without further code; what they can't state is a line in `rules`, and
+its paths are made absolute in `resolve`.
+"""
 
 import re
-import tomllib
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
+from msgspec import Meta
 
-from streamer.errors import ConfigError
+from streamer.errors import Problem
 
 DEFAULT_ENDPOINT = "tcp://127.0.0.1:5567"
 STATION_ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
+ID_REMEDY = "use 1 to 64 of a-z, 0-9, '_' and '-', beginning with a letter or digit"
 
 MAX_WORKERS = 256  # more than cores in any one machine
 
 Provider = Literal["auto", "cpu", "cuda"]
+# `$` alone would let a line feed pass at the end.
+StationId = Annotated[str, Meta(pattern=rf"^{STATION_ID.pattern}$(?!\n)", extra={"remedy": ID_REMEDY})]
+Duty = Annotated[float, Meta(ge=0.05, le=1.0)]
 
 
 class StationConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -27,10 +38,10 @@ class StationConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
         duty: as in `Config`, for this station alone.
     """
 
-    id: str
+    id: StationId
     source: str
     charset: str = "latin-1"
-    duty: float | None = None
+    duty: Duty | None = None
 
 
 class HistoryConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -45,10 +56,25 @@ class HistoryConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     """
 
     enabled: bool = True
-    path: str | None = None
-    url: str | None = None
-    keep_days: int = 365
-    max_mb: int = 2000
+    # A broken file is moved aside: not one that was never meant to be a database.
+    path: (
+        Annotated[
+            str, Meta(pattern=r"\.(sqlite3?|db)$", extra={"remedy": "end it in .sqlite, .sqlite3 or .db"})
+        ]
+        | None
+    ) = None
+    url: (
+        Annotated[
+            str,
+            Meta(
+                pattern=r"^postgres(ql)?://",
+                extra={"remedy": "give postgresql://USER@HOST/DATABASE, or a file with 'path'"},
+            ),
+        ]
+        | None
+    ) = None
+    keep_days: Annotated[int, Meta(ge=1, le=36_500)] = 365
+    max_mb: Annotated[int, Meta(ge=10, le=1_000_000)] = 2000
 
 
 SHIPPED_MODELS = ("default", "accurate")
@@ -75,123 +101,49 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     open_to_network: bool = False
     model: str | None = None
     provider: Provider = "auto"
-    hop: float = 1.0
-    duty: float = 1.0
-    workers: int = 0
+    hop: Annotated[float, Meta(ge=0.1, le=60.0)] = 1.0
+    duty: Duty = 1.0
+    workers: Annotated[int, Meta(ge=0, le=MAX_WORKERS)] = 0
     station: tuple[StationConfig, ...] = ()
     history: HistoryConfig | None = None
 
 
-def load_config(path: Path) -> Config:
-    """Read and check a configuration file.
-
-    Raises:
-        ConfigError: the file can't be read, is no TOML, or says what it may not.
-    """
-    try:
-        raw = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(
-            f"{path}: can't be read: {getattr(error, 'strerror', None) or error}",
-            remedy="give --config an existing UTF-8 TOML file",
-        ) from error
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{path}: no valid TOML: {error}", remedy="mend the line that is named") from error
-    try:
-        config = msgspec.convert(raw, Config)
-    except msgspec.ValidationError as error:
-        raise ConfigError(
-            f"{path}: {error}", remedy="docs/operations.md lists every key and its type"
-        ) from error
-    base = path.resolve().parent
+def resolve(config: Config, folder: Path) -> Config:
+    """Give a configuration with its relative paths made absolute: they are meant from its file's folder."""
     if config.model is not None and config.model not in SHIPPED_MODELS:
-        config = msgspec.structs.replace(config, model=str(base / config.model))
+        config = msgspec.structs.replace(config, model=str(folder / config.model))
     if config.history is not None and config.history.path is not None:
-        history = msgspec.structs.replace(config.history, path=str(base / config.history.path))
+        history = msgspec.structs.replace(config.history, path=str(folder / config.history.path))
         config = msgspec.structs.replace(config, history=history)
-    return check_config(config, name=str(path))
-
-
-def check_config(config: Config, *, name: str) -> Config:
-    """Check what types alone can't say; give the config back.
-
-    Args:
-        config: as read or as built from a command line.
-        name: where it came from, for messages.
-
-    Raises:
-        ConfigError: a value is out of range, an id is malformed or used twice, no station is
-            there, or two would share one standard input.
-    """
-    if not 0.1 <= config.hop <= 60.0:
-        raise ConfigError(f"{name}: hop = {config.hop} is out of range", remedy="give seconds from 0.1 to 60")
-    for duty in (config.duty, *(station.duty for station in config.station if station.duty is not None)):
-        if not 0.05 <= duty <= 1.0:
-            raise ConfigError(
-                f"{name}: duty = {duty} is out of range", remedy="give a share from 0.05 to 1, such as 0.33"
-            )
-    if not 0 <= config.workers <= MAX_WORKERS:
-        raise ConfigError(
-            f"{name}: workers = {config.workers} is out of range",
-            remedy=f"give 1 to {MAX_WORKERS}, or 0 for as many as pay",
-        )
-    if config.history is not None:
-        check_history(config.history, name=f"{name}: [history]")
-    if not config.station:
-        raise ConfigError(f"{name}: no station", remedy="add a [[station]] with 'id' and 'source'")
-    if sum(station.source.lower().startswith("stdin:") for station in config.station) > 1:
-        raise ConfigError(
-            f"{name}: two stations read stdin:, and there is one standard input",
-            remedy="leave one of them, or run a daemon each",
-        )
-    seen: set[str] = set()
-    for station in config.station:
-        if not STATION_ID.fullmatch(station.id):
-            raise ConfigError(
-                f"{name}: station id '{station.id}' is malformed",
-                remedy="use 1 to 64 of a-z, 0-9, '_' and '-', beginning with a letter or digit",
-            )
-        if station.id in seen:
-            raise ConfigError(f"{name}: station id '{station.id}' is used twice", remedy="make ids unique")
-        seen.add(station.id)
-        try:
-            "".encode(station.charset)
-        except (LookupError, UnicodeError) as error:
-            raise ConfigError(
-                f"{name}: station '{station.id}': unknown charset '{station.charset}'",
-                remedy="name one that Python knows, such as 'latin-1' or 'cp1251'",
-            ) from error
     return config
 
 
-def check_history(history: HistoryConfig, *, name: str) -> None:
-    """Check where history is kept and how much of it.
-
-    Args:
-        history: the section.
-        name: of the file and the section, for messages.
-
-    Raises:
-        ConfigError: a value can't be used, or both a file and a server are named.
-    """
-    if history.path is not None and history.url is not None:
-        raise ConfigError(f"{name}: both path and url are given", remedy="leave one of them")
-    if history.url is not None and not history.url.startswith(("postgresql://", "postgres://")):
-        raise ConfigError(
-            f"{name}: url is not of PostgreSQL",
-            remedy="give postgresql://USER@HOST/DATABASE, or a file with 'path'",
-        )
-    # A broken file is moved aside: not one that was never meant to be a database.
-    if history.path is not None and not history.path.endswith((".sqlite", ".sqlite3", ".db")):
-        raise ConfigError(
-            f"{name}: path = '{history.path}' doesn't end as a database does",
-            remedy="end it in .sqlite, .sqlite3 or .db",
-        )
-    if not 1 <= history.keep_days <= 36_500:
-        raise ConfigError(
-            f"{name}: keep_days = {history.keep_days} is out of range", remedy="give 1 to 36500 days"
-        )
-    if not 10 <= history.max_mb <= 1_000_000:
-        raise ConfigError(
-            f"{name}: max_mb = {history.max_mb} is out of range", remedy="give 10 to 1000000 megabytes"
-        )
+def rules(config: Config) -> Iterator[Problem]:
+    """Give what is wrong with a configuration beyond what types alone can say."""
+    if not config.station:
+        yield Problem("no station", "add a [[station]] with 'id' and 'source'")
+    if config.history is not None and config.history.path is not None and config.history.url is not None:
+        yield Problem("[history]: both path and url are given", "leave one of them", ("history", "url"))
+    seen: set[str] = set()
+    stdin = False
+    for number, station in enumerate(config.station):
+        key = ("station", number)
+        if station.id in seen:
+            yield Problem(f"station id '{station.id}' is used twice", "make ids unique", (*key, "id"))
+        seen.add(station.id)
+        if station.source.lower().startswith("stdin:"):
+            if stdin:
+                yield Problem(
+                    "two stations read stdin:, and there is one standard input",
+                    "leave one of them, or run a daemon each",
+                    (*key, "source"),
+                )
+            stdin = True
+        try:
+            "".encode(station.charset)
+        except (LookupError, ValueError):
+            yield Problem(
+                f"station '{station.id}': unknown charset '{station.charset}'",
+                "name one that Python knows, such as 'latin-1' or 'cp1251'",
+                (*key, "charset"),
+            )

@@ -15,6 +15,7 @@ import sys
 import time
 from functools import partial
 
+from streamer import log
 from streamer.config import StationConfig
 from streamer.engine.blame import Blame
 from streamer.engine.listener import Listener
@@ -191,7 +192,7 @@ async def main(connection: socket.socket, blame: Blame, selector: TickSelector) 
     start = await wire.read()
     if not isinstance(start, Start):
         return
-    logging.basicConfig(level=start.log_level, format="%(message)s", stream=sys.stderr)
+    log.setup(start.log_level)
     try:
         model = Model.load(start.config.model, provider=start.config.provider)
     except GenrecastError as error:

@@ -15,8 +15,9 @@ import h11
 
 import streamer
 from streamer.errors import SourceConnectionError, SourceHttpError, SourceNotFoundError
-from streamer.source.url import ascii_host, authorization, check_url, redact, same_host, target
+from streamer.source.url import ascii_host, authorization, check_url, same_host, target
 from streamer.source.wire import CONNECT_S, Wire, connect
+from streamer.text import redact
 
 HEADER_S = 10.0  # Icecast answers at once; with connecting this stays below the 20 s to `no-signal`
 MAX_HEADERS = 16 * 1024

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from streamer.config import Config, load_config
+from streamer.check.load import load_config
+from streamer.config import Config
 from streamer.errors import ConfigError
 from streamer.history.place import found_at, kept_at, nameable
 
@@ -63,7 +64,7 @@ def test_a_reader_finds_the_services_history_where_there_is_no_own(tmp_path, mon
         ("max_mb = 1", "max_mb = 1"),
         ("path = 'stations.toml'", "stations.toml"),
         ("path = 'a.db'\nurl = 'postgresql:///x'", "both"),
-        ("url = 'mysql://me:s3cret@host/x'", "PostgreSQL"),
+        ("url = 'mysql://me:s3cret@host/x'", "url"),
         ("keep = 5", "keep"),
     ],
 )
