@@ -1,5 +1,6 @@
 """What the TOML file may say, as typed structures with their defaults and units."""
 
+import ipaddress
 import re
 import tomllib
 from pathlib import Path
@@ -10,8 +11,10 @@ import msgspec
 from streamer.errors import ConfigError
 
 DEFAULT_ENDPOINT = "tcp://127.0.0.1:5567"
+BASE_PATH = re.compile(r"(/[A-Za-z0-9._~-]+)*")
 STATION_ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 
+SHORTEST_TOKEN = 16  # characters; a shorter one can be guessed
 MAX_WORKERS = 256  # more than cores in any one machine
 
 Provider = Literal["auto", "cpu", "cuda"]
@@ -33,6 +36,33 @@ class StationConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     duty: float | None = None
 
 
+class WebConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What every section has that is served over HTTP.
+
+    Attributes:
+        enabled: has the daemon run it.
+        bind: address and port, `HOST:PORT`.
+        hosts: further names by which it is asked for, as behind a proxy.
+        token: demanded of everybody; needed where `bind` can be reached from other machines.
+    """
+
+    enabled: bool = True
+    bind: str
+    hosts: tuple[str, ...] = ()
+    token: str | None = None
+
+
+class PageConfig(WebConfig, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """`[page]`: what all stations play, in a browser.
+
+    Attributes:
+        base_path: path under which a proxy shows it, such as `/genrecast`; empty at the root.
+    """
+
+    bind: str = "127.0.0.1:8567"
+    base_path: str = ""
+
+
 SHIPPED_MODELS = ("default", "accurate")
 """The embedded models. A file of such a name is meant where its path is written, `./accurate`."""
 
@@ -50,6 +80,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
             the hop is as long as that takes, and what lies between them is only counted.
         workers: processes that listen; 0: as many as pay for so many stations.
         station: the stations, at least one, ids unique.
+        page: the page in the browser, where it is wanted.
     """
 
     bind: str = DEFAULT_ENDPOINT
@@ -60,6 +91,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     duty: float = 1.0
     workers: int = 0
     station: tuple[StationConfig, ...] = ()
+    page: PageConfig | None = None
 
 
 def load_config(path: Path) -> Config:
@@ -112,6 +144,13 @@ def check_config(config: Config, *, name: str) -> Config:
             f"{name}: workers = {config.workers} is out of range",
             remedy=f"give 1 to {MAX_WORKERS}, or 0 for as many as pay",
         )
+    if config.page is not None:
+        check_web(config.page, name=f"{name}: [page]")
+        if not BASE_PATH.fullmatch(config.page.base_path):
+            raise ConfigError(
+                f"{name}: [page]: base_path = '{config.page.base_path}' is no path",
+                remedy="give one such as '/genrecast', without a slash at its end",
+            )
     if not config.station:
         raise ConfigError(f"{name}: no station", remedy="add a [[station]] with 'id' and 'source'")
     if sum(station.source.lower().startswith("stdin:") for station in config.station) > 1:
@@ -137,3 +176,56 @@ def check_config(config: Config, *, name: str) -> Config:
                 remedy="name one that Python knows, such as 'latin-1' or 'cp1251'",
             ) from error
     return config
+
+
+def check_web(web: WebConfig, *, name: str) -> None:
+    """Check where something is served, and that strangers are asked for a token.
+
+    Args:
+        web: the section.
+        name: of the file and the section, for messages.
+
+    Raises:
+        ConfigError: `bind` is malformed, or it can be reached from other machines and there is no token.
+    """
+    try:
+        host, _ = split_bind(web.bind)
+    except ValueError as error:
+        raise ConfigError(
+            f"{name}: bind = '{web.bind}' is no address and port",
+            remedy="give HOST:PORT, such as '127.0.0.1:8567' or '[::1]:8567'",
+        ) from error
+    if web.token is not None and len(web.token) < SHORTEST_TOKEN:
+        raise ConfigError(
+            f"{name}: token is shorter than {SHORTEST_TOKEN} characters",
+            remedy="make one with: python3 -c 'import secrets; print(secrets.token_urlsafe())'",
+        )
+    if web.token is None and not is_loopback(host):
+        raise ConfigError(
+            f"{name}: bind = '{web.bind}' can be reached from other machines, and there is no token",
+            remedy="bind to 127.0.0.1, or give a token of 16 characters or more",
+        )
+
+
+def split_bind(bind: str) -> tuple[str, int]:
+    """Give host and port of `HOST:PORT`, an IPv6 address in brackets.
+
+    Raises:
+        ValueError: it is none.
+    """
+    host, _, port = bind.rpartition(":")
+    if host.startswith("[") and host.endswith("]"):
+        host = str(ipaddress.IPv6Address(host[1:-1]))
+    elif ":" in host:
+        raise ValueError("an IPv6 address without brackets")
+    if not host or not port.isascii() or not port.isdecimal() or int(port) >= 2**16:
+        raise ValueError("no host or no port")
+    return host, int(port)
+
+
+def is_loopback(host: str) -> bool:
+    """Say whether only this machine can reach a host."""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

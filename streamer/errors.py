@@ -66,6 +66,13 @@ class WorkerError(GenrecastError):
     exit_status = 8
 
 
+class WebError(GenrecastError):
+    """The page or the metrics can't be served: address in use, or a library that isn't installed."""
+
+    code = "web"
+    exit_status = 11
+
+
 class SourceError(GenrecastError):
     """Audio can't be had from a source. While streaming it becomes a `no-signal` with this code.
 
