@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 from streamer.config import Config, StationConfig
 from streamer.engine.launch import Launch, with_stations
-from streamer.engine.wire import FromWorker, Pulse, Ready, Start, Stop, Stretch, Wire
+from streamer.engine.wire import FromWorker, Pulse, Ready, Start, Stop, Stretch, ToWorker, Watch, Wire
 from streamer.publish.reporter import Memory
 
 log = logging.getLogger(__name__)
@@ -56,6 +56,7 @@ class Member:
         self._hear, self._lost, self._quarantined = hear, lost, quarantined
         self._wire: Wire | None = None
         self._factor: float | None = None
+        self._watched: frozenset[str] = frozenset()
         self._windows = self._dropped = 0  # of the processes before
         self._crashes: dict[str, deque[float]] = {}
         self._stopping = asyncio.Event()
@@ -103,8 +104,13 @@ class Member:
         """Begin, or go on, with hops so many times longer than asked for."""
         if factor != self._factor:
             self._factor = factor
-            if self._wire is not None:
-                self._wire.send(Stretch(factor))
+            self._tell(Stretch(factor), Watch(self._watched))
+
+    def watch(self, stations: frozenset[str]) -> None:
+        """Have `mel` messages made of these stations, as far as they are its own, and of no others."""
+        self._watched = stations
+        if self._factor is not None:  # what begins is told first
+            self._tell(Watch(stations))
 
     def ended(self, station: str) -> None:
         """Take note that a station needs nobody any more."""
@@ -113,13 +119,17 @@ class Member:
     def stop(self) -> None:
         """Ask the worker to end; it tells each station's end first."""
         self._stopping.set()
-        if self._wire is not None:
-            self._wire.send(Stop())
+        self._tell(Stop())
 
     def kill(self) -> None:
         """End the process, if it is still there."""
         if self._launch is not None:
             self._launch.kill()
+
+    def _tell(self, *words: ToWorker) -> None:
+        if self._wire is not None:
+            for word in words:
+                self._wire.send(word)
 
     def _bury(self) -> None:
         """Keep what a process has counted; it is no more."""
@@ -139,7 +149,7 @@ class Member:
                 if isinstance(said, Ready):
                     self._wire = wire
                     if self._factor is not None:
-                        wire.send(Stretch(self._factor))
+                        self._tell(Stretch(self._factor), Watch(self._watched))
                 if not self.ready.done():
                     self.ready.set_result(said)
                 self._hear(self, said)

@@ -68,7 +68,7 @@ class Daemon:
         Raises:
             GenrecastError: a worker could not begin: no model, say.
         """
-        self.bus.start()
+        self.bus.start(self._watch)
         self._members = [
             Member(
                 config,
@@ -126,6 +126,10 @@ class Daemon:
         )
         for member in self._members:
             member.stretch(1.0)
+
+    def _watch(self, stations: frozenset[str]) -> None:
+        for member in self._members:
+            member.watch(stations)
 
     def _hear(self, member: Member, said: FromWorker) -> None:
         match said:

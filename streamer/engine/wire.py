@@ -34,6 +34,12 @@ class Stretch(msgspec.Struct, tag=True, frozen=True, array_like=True):
     factor: float
 
 
+class Watch(msgspec.Struct, tag=True, frozen=True, array_like=True):
+    """Of which stations `mel` messages are wanted, and of no others."""
+
+    stations: frozenset[str]
+
+
 class Stop(msgspec.Struct, tag=True, frozen=True, array_like=True):
     """Tell every station's end, and go."""
 
@@ -88,7 +94,7 @@ class Ended(msgspec.Struct, tag=True, frozen=True, array_like=True):
     failure: Failure | None
 
 
-ToWorker: TypeAlias = Start | Stretch | Stop
+ToWorker: TypeAlias = Start | Stretch | Watch | Stop
 FromWorker: TypeAlias = Ready | Failure | Said | Pulse | Ended
 
 _ENCODER = msgspec.msgpack.Encoder()

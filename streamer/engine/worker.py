@@ -21,7 +21,19 @@ from streamer.engine.listener import Listener
 from streamer.engine.process import cpu_s, give_back, rss_mb
 from streamer.engine.scheduler import Scheduler
 from streamer.engine.station import Station
-from streamer.engine.wire import Ended, Failure, Pulse, Ready, Said, Start, Stop, Stretch, ToWorker, Wire
+from streamer.engine.wire import (
+    Ended,
+    Failure,
+    Pulse,
+    Ready,
+    Said,
+    Start,
+    Stop,
+    Stretch,
+    ToWorker,
+    Watch,
+    Wire,
+)
 from streamer.errors import GenrecastError
 from streamer.model.session import Model
 from streamer.publish.messages import Message, encode, topic
@@ -104,6 +116,7 @@ class Worker:
         self._scheduler = Scheduler(model)
         self._lags: list[float] = []
         self._dropped = 0
+        self._watched: set[str] = set()
         self._stations = [self._station(station) for station in start.config.station]
 
     async def run(self) -> None:
@@ -138,6 +151,7 @@ class Worker:
             reporter=reporter,
             lags=self._lags.append,
             dropped=self._drop,
+            watched=self._watched,
         )
         return Station(
             config.id,
@@ -162,6 +176,9 @@ class Worker:
             match await self._wire.read():
                 case Stretch(factor):
                     self.stretch(factor)
+                case Watch(stations):
+                    self._watched.clear()
+                    self._watched.update(stations)
                 case Stop() | None:
                     return
 

@@ -8,7 +8,7 @@ from streamer.publish.bus import Bus
 from streamer.publish.messages import Genre, Kind, Message, Track
 from streamer.publish.reporter import Memory
 
-TOLD: tuple[Kind, ...] = ("genre", "change", "track", "status")
+TOLD: tuple[Kind, ...] = ("genre", "change", "track", "status", "mel")
 """The kinds that a station has."""
 
 

@@ -1,14 +1,15 @@
 """The other end of the bus: messages as they come, replays told apart, losses counted."""
 
-import json
 from collections.abc import Iterator
 from typing import Any
 
+import msgspec
 import zmq
 
 from streamer.errors import PublishError
 
 TIMEOUT_MS = 200  # how long a caller may wait for the chance to do something else
+MOST_WAITING = 10_000  # messages: the last ones of three thousand stations come at once
 
 
 class Subscriber:
@@ -28,6 +29,7 @@ class Subscriber:
         self._context = zmq.Context()
         self._socket = self._context.socket(zmq.SUB)
         self._socket.setsockopt(zmq.RCVTIMEO, TIMEOUT_MS)
+        self._socket.setsockopt(zmq.RCVHWM, MOST_WAITING)
         self._socket.setsockopt(zmq.LINGER, 0)
         for prefix in prefixes:
             self._socket.setsockopt(zmq.SUBSCRIBE, prefix.encode())
@@ -51,9 +53,30 @@ class Subscriber:
             except zmq.Again:
                 yield None
                 continue
-            message: dict[str, Any] = json.loads(payload)
+            message: dict[str, Any] = msgspec.json.decode(payload)
             if self._is_new(message):
                 yield message
+
+    def waiting(self) -> list[dict[str, Any]]:
+        """Give the messages that have come, each once, without waiting for more."""
+        messages = []
+        for _ in range(MOST_WAITING):
+            try:
+                _, payload = self._socket.recv_multipart(zmq.NOBLOCK)
+            except zmq.Again:
+                break
+            message: dict[str, Any] = msgspec.json.decode(payload)
+            if self._is_new(message):
+                messages.append(message)
+        return messages
+
+    def want(self, prefix: str) -> None:
+        """Receive what begins so too, from now on."""
+        self._socket.setsockopt(zmq.SUBSCRIBE, prefix.encode())
+
+    def leave(self, prefix: str) -> None:
+        """Take a wish back."""
+        self._socket.setsockopt(zmq.UNSUBSCRIBE, prefix.encode())
 
     def close(self) -> None:
         """Let go of the connection."""
