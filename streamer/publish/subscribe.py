@@ -18,12 +18,13 @@ class Subscriber:
     Args:
         endpoint: where the daemon publishes.
         prefixes: topics to receive, each with everything that begins with it.
+        waiting: how many messages may wait for a caller that is slow, before some are lost.
 
     Raises:
         PublishError: the endpoint is malformed.
     """
 
-    def __init__(self, endpoint: str, prefixes: tuple[str, ...] = ("",)) -> None:
+    def __init__(self, endpoint: str, prefixes: tuple[str, ...] = ("",), *, waiting: int = 1000) -> None:
         self.lost = 0
         self._last: dict[tuple[str, str], tuple[str, int]] = {}
         self._context = zmq.Context()
@@ -31,6 +32,7 @@ class Subscriber:
         self._socket.setsockopt(zmq.RCVTIMEO, TIMEOUT_MS)
         self._socket.setsockopt(zmq.RCVHWM, MOST_WAITING)
         self._socket.setsockopt(zmq.LINGER, 0)
+        self._socket.setsockopt(zmq.RCVHWM, waiting)
         for prefix in prefixes:
             self._socket.setsockopt(zmq.SUBSCRIBE, prefix.encode())
         try:
