@@ -112,7 +112,7 @@ class Station:
                 await self._close()
                 backoff = backoff or Backoff(source.retry_cap_s if source else Source.retry_cap_s)
                 wait_s = backoff.failed(self._healthy_s())
-                self._move("retrying", retry_in_s=wait_s)
+                self._move("retrying", reason=error.code, detail=error.message, retry_in_s=wait_s)
                 await asyncio.sleep(wait_s)
         except asyncio.CancelledError:
             if self.life != "stopped":

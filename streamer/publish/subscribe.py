@@ -1,15 +1,14 @@
 """The other end of the bus: messages as they come, replays told apart, losses counted."""
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
-import msgspec
 import zmq
 
 from streamer.errors import PublishError
 
 TIMEOUT_MS = 200  # how long a caller may wait for the chance to do something else
-MOST_WAITING = 10_000  # messages: the last ones of three thousand stations come at once
 
 
 class Subscriber:
@@ -30,7 +29,6 @@ class Subscriber:
         self._context = zmq.Context()
         self._socket = self._context.socket(zmq.SUB)
         self._socket.setsockopt(zmq.RCVTIMEO, TIMEOUT_MS)
-        self._socket.setsockopt(zmq.RCVHWM, MOST_WAITING)
         self._socket.setsockopt(zmq.LINGER, 0)
         self._socket.setsockopt(zmq.RCVHWM, waiting)
         for prefix in prefixes:
@@ -55,19 +53,19 @@ class Subscriber:
             except zmq.Again:
                 yield None
                 continue
-            message: dict[str, Any] = msgspec.json.decode(payload)
+            message: dict[str, Any] = json.loads(payload)
             if self._is_new(message):
                 yield message
 
-    def waiting(self) -> list[dict[str, Any]]:
-        """Give the messages that have come, each once, without waiting for more."""
+    def drain(self, most: int) -> list[dict[str, Any]]:
+        """Give what waits, at most so many messages, each once, without waiting for more."""
         messages = []
-        for _ in range(MOST_WAITING):
+        for _ in range(most):
             try:
                 _, payload = self._socket.recv_multipart(zmq.NOBLOCK)
             except zmq.Again:
                 break
-            message: dict[str, Any] = msgspec.json.decode(payload)
+            message: dict[str, Any] = json.loads(payload)
             if self._is_new(message):
                 messages.append(message)
         return messages

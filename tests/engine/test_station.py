@@ -180,6 +180,8 @@ def test_lost_source_is_no_signal_and_comes_back():
     ]
     lost = told.of("status")[2]
     assert (lost["reason"], lost["detail"]) == ("source-connection", "reset by peer")
+    retrying = told.of("status")[3]  # the last one that who comes late is told
+    assert (retrying["reason"], retrying["detail"]) == ("source-connection", "reset by peer")
     states = told.states()
     assert (states[0], states[2], states[-1]) == ("no-signal", "no-signal", "no-signal")
     assert len(states) == 5, states
