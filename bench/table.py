@@ -86,7 +86,7 @@ def _start(f: Figures) -> list[tuple[str, str]]:
 
 
 def _page(f: Figures) -> list[tuple[str, str]]:
-    cost = f"{f['page_cpu_percent']:.1f}% of a core in its process, {f['renderer_cpu_percent']:.1f}% in the browser"
+    cost = f"{f['page_cpu_percent']:.1f}% of a core, {f['renderer_cpu_percent']:.1f}% in the browser"
     return [
         (
             f"the page with {f['stations']} stations",
