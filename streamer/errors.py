@@ -73,6 +73,13 @@ class AttendantError(GenrecastError):
     exit_status = 9
 
 
+class ControlError(GenrecastError):
+    """No daemon, or more than one, could be asked for something."""
+
+    code = "control"
+    exit_status = 12
+
+
 class SourceError(GenrecastError):
     """Audio can't be had from a source. While streaming it becomes a `no-signal` with this code.
 
