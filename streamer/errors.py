@@ -127,6 +127,20 @@ class HistoryVersionError(HistoryError):
     code = "history-version"
 
 
+class AttendantError(GenrecastError):
+    """What subscribes to the bus beside the tagging (history, page, ...) died, hung or lacks a library."""
+
+    code = "attendant"
+    exit_status = 9
+
+
+class ControlError(GenrecastError):
+    """No daemon, or more than one, could be asked for something."""
+
+    code = "control"
+    exit_status = 12
+
+
 class SourceError(GenrecastError):
     """Audio can't be had from a source. While streaming it becomes a `no-signal` with this code.
 

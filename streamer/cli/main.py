@@ -14,6 +14,7 @@ DEBUG = "GENRECAST_DEBUG"  # shows tracebacks instead of sentences
 
 COMMANDS = {
     "run": "Listen to stations and publish what they play.",
+    "reload": "Have a running daemon read its configuration again.",
     "listen": "Show what a running daemon says.",
     "page": "Show it in a browser.",
     "classify": "Say what whole files are.",

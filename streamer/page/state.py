@@ -10,7 +10,7 @@ from streamer.page.station import SILENT_S, Began, Station
 
 FORGOTTEN_S = 3600.0  # a station that is told of no more is shown for so long
 
-_DAEMON = ("version", "model", "provider", "uptime", "cpu", "rss_mb", "lag_ms_p99", "hop_stretch", "dropped")
+_DAEMON = ("version", "model", "provider", "uptime", "cpu", "rss_mb", "lag_ms_p99", "hop_stretch")
 
 
 class Stations:
@@ -27,6 +27,7 @@ class Stations:
         self._alive = False
         self._boot: str | None = None
         self._daemon: dict[str, Any] = {}
+        self._gone: list[str] = []
         self._rows: dict[str, dict[str, Any]] = {}
         self._meters: dict[str, tuple[int, int | None]] = {}
 
@@ -39,7 +40,9 @@ class Stations:
                 for station in self.all.values():
                     station.unheard()
             if message["kind"] == "heartbeat":
-                self._daemon = {name: message[name] for name in _DAEMON}
+                self._daemon = {name: message[name] for name in (*_DAEMON, "attendants")}
+            elif message.get("reason") == "removed":
+                self._forget(message["station"])
             elif message["kind"] in ("genre", "track", "status"):
                 id = message["station"]
                 if id not in self.all:
@@ -72,9 +75,11 @@ class Stations:
 
     def changes(self, now: float) -> dict[str, Any]:
         """Give what has changed since the last call: `rows`, `meters` and who is `gone`."""
-        gone = [id for id, station in self.all.items() if self._alive and now - station.heard > FORGOTTEN_S]
-        for id in gone:
-            del self.all[id], self._rows[id], self._meters[id]
+        for id in [
+            id for id, station in self.all.items() if now - station.heard > FORGOTTEN_S and self._alive
+        ]:
+            self._forget(id)
+        gone, self._gone = self._gone, []
         rows, meters = [], []
         for id, station in self.all.items():
             row, meter = station.row(), station.meter()
@@ -96,6 +101,11 @@ class Stations:
                 strip += (round(now - began), names.setdefault(what, len(names)))
             stations.append(station.row() | {"meter": station.meter(), "strip": strip})
         return {"now": round(now, 3), "stations": stations, "names": list(names), "daemon": self.daemon()}
+
+    def _forget(self, id: str) -> None:
+        self._gone.append(id)
+        for known in (self.all, self._rows, self._meters):
+            known.pop(id, None)
 
 
 def event(name: str, data: Any) -> bytes:

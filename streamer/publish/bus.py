@@ -125,6 +125,11 @@ class Bus:
         """Give the payload of the last message of a topic."""
         return self._last.get(topic(kind, station))
 
+    def forget(self, station: str) -> None:
+        """Keep nothing of a station any more for whoever comes late."""
+        for kind in RETAINED | {"change", ON_DEMAND}:
+            self._last.pop(topic(kind, station), None)
+
     def close(self) -> None:
         """Send what is left, at most for `LINGER_MS`, and let go of the endpoint."""
         if self._loop is not None and not self._socket.closed:
@@ -164,7 +169,8 @@ class Bus:
             return
         now, later = names[:REPLAY_SLICE], names[REPLAY_SLICE:]
         for name in now:
-            self._socket.send_multipart((name, self._last[name]), zmq.NOBLOCK)
+            if name in self._last:  # and not forgotten meanwhile
+                self._socket.send_multipart((name, self._last[name]), zmq.NOBLOCK)
         if later:
             self._loop.call_later(REPLAY_DELAY_S, self._send_last, later)
 

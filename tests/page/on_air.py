@@ -132,7 +132,7 @@ async def main(endpoint: str, count: int) -> None:
                     station="-", seq=beat // 5, boot=boot, time=utc(time.time()), version="0.4.0",
                     model="default", provider="cpu", uptime=float(beat), stations={"music": count},
                     cpu=0.42, rss_mb=180.0, lag_ms_p50=40.0, lag_ms_p99=130.0, windows=beat * count,
-                    dropped=0, hop_stretch=1.0, workers=2, restarts=0,
+                    dropped=0, hop_stretch=1.0, workers=2, restarts=0, attendants={},
                 )
             )  # fmt: skip
         beat += 1

@@ -138,6 +138,16 @@ def test_a_station_that_is_told_of_no_more_goes_after_an_hour():
     assert list(stations.all) == ["a"]
 
 
+def test_a_station_that_is_taken_out_of_the_configuration_goes_at_once():
+    stations = Stations(NOW)
+    stations.take([genre("a"), genre("b")], NOW)
+    stations.changes(NOW)
+    stations.take([status("stopped", "removed", station="b")], NOW)
+
+    assert stations.changes(NOW)["gone"] == ["b"]
+    assert list(stations.all) == ["a"]
+
+
 def test_probabilities_of_the_last_minutes_are_kept_once_a_second():
     stations = Stations(NOW)
     stations.take([genre(at=NOW + i / 4) for i in range(8 * RECENT)], NOW)

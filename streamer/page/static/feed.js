@@ -97,5 +97,8 @@ function tellDaemon(daemon) {
   ];
   if (daemon.lag_ms_p99 !== null) parts.push(`lag ${Math.round(daemon.lag_ms_p99)} ms`);
   if (daemon.hop_stretch > 1) parts.push(`too much to do: answers ${daemon.hop_stretch.toFixed(1)} times as far apart`);
+  for (const [name, { state, detail }] of Object.entries(daemon.attendants)) {
+    if (state !== "running") parts.push(`${name}: ${detail || state}`);
+  }
   write(by("daemon"), parts.join(" · "));
 }

@@ -39,12 +39,12 @@ follow("events", {
     list();
   },
   some(data) {
+    for (const id of data.gone) stations.delete(id); // first: what has gone may have come again
     for (const row of data.rows) update(row);
     for (const [id, confidence, level] of data.meters) {
       const station = stations.get(id);
       if (station !== undefined) Object.assign(station, { confidence, level, version: station.version + 1 });
     }
-    for (const id of data.gone) stations.delete(id);
     for (const station of stations.values()) station.lost = data.daemon.lost;
     if (data.rows.length > 0 || data.gone.length > 0 || column === "level" || column === "now") list();
     else rows.paint();
