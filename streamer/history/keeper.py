@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from streamer.config import Config, HistoryConfig
+from streamer.config import Config
 from streamer.errors import GenrecastError, HistoryBrokenError
 from streamer.history.backlog import Backlog
 from streamer.history.place import kept_at, nameable
@@ -18,6 +18,7 @@ from streamer.history.segments import Fold, Message
 from streamer.history.sqlite import move_aside
 from streamer.history.store import Store
 from streamer.publish.subscribe import Subscriber
+from streamer.sections import HistoryConfig
 
 Say = Callable[[str | None, str], None]
 """Tells trouble by the code of its error, or None and that all is well."""

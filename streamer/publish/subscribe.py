@@ -57,6 +57,27 @@ class Subscriber:
             if self._is_new(message):
                 yield message
 
+    def drain(self, most: int) -> list[dict[str, Any]]:
+        """Give what waits, at most so many messages, each once, without waiting for more."""
+        messages = []
+        for _ in range(most):
+            try:
+                _, payload = self._socket.recv_multipart(zmq.NOBLOCK)
+            except zmq.Again:
+                break
+            message: dict[str, Any] = json.loads(payload)
+            if self._is_new(message):
+                messages.append(message)
+        return messages
+
+    def want(self, prefix: str) -> None:
+        """Receive what begins so too, from now on."""
+        self._socket.setsockopt(zmq.SUBSCRIBE, prefix.encode())
+
+    def leave(self, prefix: str) -> None:
+        """Take a wish back."""
+        self._socket.setsockopt(zmq.UNSUBSCRIBE, prefix.encode())
+
     def close(self) -> None:
         """Let go of the connection."""
         self._context.destroy(linger=0)

@@ -18,6 +18,8 @@ from pathlib import Path
 
 import pytest
 
+from bench import content
+
 READY_S = 15.0
 
 CODECS = {  # ffmpeg's encoder, its container, the type that Icecast is told
@@ -218,6 +220,14 @@ def ffmpeg() -> Callable[..., None]:
         subprocess.run(command, check=True, timeout=60)
 
     return run
+
+
+@pytest.fixture(scope="session")
+def programme(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What `bench.radio` plays."""
+    folder = tmp_path_factory.mktemp("content")
+    content.make(folder, content.DEFAULT)
+    return folder
 
 
 @pytest.fixture
