@@ -73,6 +73,13 @@ class WebError(GenrecastError):
     exit_status = 11
 
 
+class AttendantError(GenrecastError):
+    """What subscribes to the bus beside the tagging (history, page, ...) died, hung or lacks a library."""
+
+    code = "attendant"
+    exit_status = 9
+
+
 class SourceError(GenrecastError):
     """Audio can't be had from a source. While streaming it becomes a `no-signal` with this code.
 

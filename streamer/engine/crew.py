@@ -13,6 +13,7 @@ from collections.abc import Callable
 
 from streamer.config import Config, StationConfig
 from streamer.engine.launch import Launch, with_stations
+from streamer.engine.watch import hang
 from streamer.engine.wire import FromWorker, Pulse, Ready, Start, Stop, Stretch, Wire
 from streamer.publish.reporter import Memory
 
@@ -153,14 +154,7 @@ class Member:
 
     async def _watch(self, launch: Launch) -> None:
         """Kill a process that doesn't come round; its own loop can't tell that it hangs."""
-        beats, left_s = launch.blame.beats, READY_S
-        while left_s > 0:
-            before = time.monotonic()
-            await asyncio.sleep(1.0)
-            # Who slept longer than asked was held up together with the worker: that is no hang.
-            left_s -= min(time.monotonic() - before, 2.0)
-            if launch.blame.beats != beats:
-                beats, left_s = launch.blame.beats, HANG_S
+        await hang(lambda: launch.blame.beats, READY_S, HANG_S)
         launch.process.kill()
 
     def _judge(self, suspects: list[StationConfig], why: str) -> None:

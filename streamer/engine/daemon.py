@@ -1,6 +1,7 @@
 """The daemon: workers that listen, one socket, a heartbeat."""
 
 import asyncio
+import contextlib
 import logging
 import secrets
 import statistics
@@ -12,6 +13,7 @@ import msgspec
 
 from streamer import __version__
 from streamer.config import Config, StationConfig
+from streamer.engine.attendant import Attendants
 from streamer.engine.crew import Member
 from streamer.engine.launch import Launch
 from streamer.engine.load import Load
@@ -27,6 +29,7 @@ from streamer.publish.reporter import Memory, Reporter
 log = logging.getLogger(__name__)
 
 HEARTBEAT_S = 5.0
+TOGETHER_S = 0.1  # news that come together are told together
 LOOK_S = 1.0  # from one look at the load to the next
 # Asked to end, everything is done within a second: half of it for the workers, the rest for the
 # socket to send what is left.
@@ -58,6 +61,8 @@ class Daemon:
         self._ends: list[Failure] = []
         self._lags_ms: list[float] = []
         self._load = Load(config.hop)
+        self._news = asyncio.Event()  # something that can't wait for the next heartbeat
+        self._attendants = Attendants(self.bus.endpoint, self._news.set)
 
     async def run(self, asked: asyncio.Event) -> list[Failure]:
         """Run until `asked` is set or no station is left.
@@ -88,6 +93,7 @@ class Daemon:
             await _first(ready, runs, stop)
             if ready.done():
                 self._begin(ready.result())
+                await self._attendants.follow(self._config)
                 others = [asyncio.create_task(self._beat()), asyncio.create_task(self._look())]
                 await _first(runs, stop)
         finally:
@@ -99,6 +105,7 @@ class Daemon:
             runs.cancel()
             for member in self._members:
                 member.kill()
+            await self._attendants.end()  # last, so that they hear of all others' end
             self.bus.close()
         if asked.is_set():
             return []
@@ -180,7 +187,7 @@ class Daemon:
                 member.stretch(factor)
 
     async def _beat(self) -> None:
-        """Tell how the daemon itself is, every `HEARTBEAT_S`."""
+        """Tell how the daemon itself is, every `HEARTBEAT_S` and when there is news of an attendant."""
         assert self._ready is not None
         started = before = time.monotonic()
         spent, seq = cpu_s(), 0
@@ -208,10 +215,14 @@ class Daemon:
                     hop_stretch=round(self._load.factor, 3),
                     workers=sum(member.pid is not None for member in self._members),
                     restarts=sum(member.restarts for member in self._members),
+                    attendants=self._attendants.told(),
                 )
             )
             seq, before, spent = seq + 1, now, spends
-            await asyncio.sleep(HEARTBEAT_S)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._news.wait(), HEARTBEAT_S)
+                await asyncio.sleep(TOGETHER_S)
+            self._news.clear()
 
     def _states(self) -> dict[State, int]:
         """Count the stations by what was last said of them."""

@@ -134,8 +134,25 @@ class Status(Message, frozen=True, kw_only=True):
     format: AudioFormat | None
 
 
+AttendingState = Literal["running", "trouble", "restarting"]
+
+
+class Attending(msgspec.Struct, frozen=True, kw_only=True):
+    """How an attendant is.
+
+    Attributes:
+        state: `restarting` from its end until the next process gives a sign of life.
+        code: of the error, null where all is well.
+        detail: one sentence.
+    """
+
+    state: AttendingState
+    code: str | None
+    detail: str
+
+
 class Heartbeat(Message, frozen=True, kw_only=True):
-    """Every 5 s: the daemon itself.
+    """Every 5 s, and when an attendant changes: the daemon itself.
 
     Attributes:
         stations: how many stations are in each state.
@@ -146,6 +163,7 @@ class Heartbeat(Message, frozen=True, kw_only=True):
         hop_stretch: factor by which hops are longer than asked for.
         workers: processes that listen.
         restarts: how often one of them died and was started again.
+        attendants: those that the configuration asks for, by name.
     """
 
     kind: Literal["heartbeat"] = "heartbeat"
@@ -163,6 +181,7 @@ class Heartbeat(Message, frozen=True, kw_only=True):
     hop_stretch: Annotated[float, Meta(ge=1.0)]
     workers: Count
     restarts: Count
+    attendants: dict[str, Attending]
 
 
 Kind = Literal["genre", "change", "track", "status", "heartbeat"]
