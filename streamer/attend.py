@@ -22,6 +22,9 @@ from streamer.errors import AttendantError, GenrecastError
 Say: TypeAlias = Callable[[str | None, str], None]
 """Tells trouble by its error code and one sentence; with None, that all is well again. From any thread."""
 
+Attend: TypeAlias = Callable[[Config, str, Say], None]
+"""What an attendant does with a configuration at an endpoint, until its process is asked to end."""
+
 BEAT_S = 1.0
 MAX_DETAIL = 300  # characters; a line stays below what a pipe takes whole
 
@@ -100,12 +103,7 @@ def main(name: str) -> int:
     signal.signal(signal.SIGALRM, speech.beat)
     signal.setitimer(signal.ITIMER_REAL, BEAT_S, BEAT_S)
     try:
-        room = ROOMS[name]
-        try:
-            attend = importlib.import_module(room.module).attend
-        except ModuleNotFoundError as error:
-            raise _lacks(name, room, error) from error
-        attend(order.config, order.endpoint, speech.say)
+        load(name)(order.config, order.endpoint, speech.say)
     except GenrecastError as error:
         speech.say(error.code, f"{error.message}; try: {error.remedy}")
         return error.exit_status
@@ -116,9 +114,21 @@ def main(name: str) -> int:
     return 0
 
 
-def _lacks(name: str, room: Room, error: ModuleNotFoundError) -> AttendantError:
-    remedy = f"pip install 'genrecast[{room.extra}]'" if room.extra else "install genrecast again"
-    return AttendantError(f"{name} needs the library '{error.name}', which is not installed", remedy=remedy)
+def load(name: str) -> Attend:
+    """Give what an attendant does.
+
+    Raises:
+        AttendantError: it needs a library that is not installed.
+    """
+    room = ROOMS[name]
+    try:
+        attend: Attend = importlib.import_module(room.module).attend
+    except ModuleNotFoundError as error:
+        raise AttendantError(
+            f"{name} needs the library '{error.name}', which is not installed",
+            remedy=f"pip install 'genrecast[{room.extra}]'" if room.extra else "install genrecast again",
+        ) from error
+    return attend
 
 
 def _end(*_: object) -> None:

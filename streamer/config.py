@@ -4,9 +4,10 @@ import ipaddress
 import re
 import tomllib
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
+from msgspec import Meta
 
 from streamer.errors import ConfigError
 
@@ -63,6 +64,51 @@ class PageConfig(WebConfig, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     base_path: str = ""
 
 
+class MqttConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """`[mqtt]`: what every station plays, told to an MQTT broker and to Home Assistant.
+
+    Attributes:
+        enabled: has the daemon run it.
+        host: of the broker.
+        port: of the broker; 8883 with `tls` and 1883 without unless given.
+        tls: encrypt, and check the broker's certificate.
+        ca: a file of certificates (PEM) to check it by, instead of the system's.
+        user: to log in as.
+        password: of the user; the environment or a credential may give it instead (docs/operations.md).
+        topic: what all topics begin with.
+        discovery: what the topics begin with on which Home Assistant is told of stations; empty for none.
+        every: seconds after which a station is told again where nothing but its figures changed, 1 to 240.
+    """
+
+    enabled: bool = True
+    host: Annotated[str, Meta(min_length=1)] = "127.0.0.1"
+    port: Annotated[int, Meta(ge=1, le=65535)] | None = None
+    tls: bool = False
+    ca: str | None = None
+    user: str | None = None
+    password: str | None = None
+    topic: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*$")] = "genrecast"
+    discovery: Annotated[str, Meta(pattern=r"^([A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*)?$")] = "homeassistant"
+    every: Annotated[float, Meta(ge=1, le=240)] = 30.0
+
+
+class WebhookConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """`[webhook]`: what happens, posted to a URL as it happens.
+
+    Attributes:
+        enabled: has the daemon run it.
+        url: http or https; nothing of it but the host is ever shown.
+        on: the kinds of message that are posted.
+        secret: signs what is posted, `whsec_` and base64; the environment or a credential may give it
+            instead (docs/operations.md).
+    """
+
+    enabled: bool = True
+    url: Annotated[str, Meta(pattern=r"^https?://[^/]")]
+    on: tuple[Literal["change", "track"], ...] = ("change", "track")
+    secret: str | None = None
+
+
 SHIPPED_MODELS = ("default", "accurate")
 """The embedded models. A file of such a name is meant where its path is written, `./accurate`."""
 
@@ -81,6 +127,8 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
         workers: processes that listen; 0: as many as pay for so many stations.
         station: the stations, at least one, ids unique.
         page: the page in the browser, where it is wanted.
+        mqtt: the bridge to MQTT, where it is wanted.
+        webhook: the bridge to a URL, where it is wanted.
     """
 
     bind: str = DEFAULT_ENDPOINT
@@ -92,6 +140,8 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     workers: int = 0
     station: tuple[StationConfig, ...] = ()
     page: PageConfig | None = None
+    mqtt: MqttConfig | None = None
+    webhook: WebhookConfig | None = None
 
 
 def load_config(path: Path) -> Config:
@@ -118,6 +168,9 @@ def load_config(path: Path) -> Config:
     base = path.resolve().parent
     if config.model is not None and config.model not in SHIPPED_MODELS:
         config = msgspec.structs.replace(config, model=str(base / config.model))
+    if config.mqtt is not None and config.mqtt.ca is not None:
+        mqtt = msgspec.structs.replace(config.mqtt, ca=str(base / config.mqtt.ca))
+        config = msgspec.structs.replace(config, mqtt=mqtt)
     return check_config(config, name=str(path))
 
 

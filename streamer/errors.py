@@ -80,6 +80,26 @@ class AttendantError(GenrecastError):
     exit_status = 9
 
 
+class MqttError(GenrecastError):
+    """The broker can't be reached or refuses us. It is tried again for ever."""
+
+    code = "mqtt"
+
+
+class WebhookError(GenrecastError):
+    """A message can't be posted.
+
+    Args:
+        final: True when trying again can't help.
+    """
+
+    code = "webhook"
+
+    def __init__(self, message: str, *, remedy: str, final: bool = False) -> None:
+        super().__init__(message, remedy=remedy)
+        self.final = final
+
+
 class SourceError(GenrecastError):
     """Audio can't be had from a source. While streaming it becomes a `no-signal` with this code.
 

@@ -22,7 +22,7 @@ def daemon_command(model: Path, *args: str) -> list[str]:
     return [sys.executable, "-m", "streamer.cli", "run", "--model", str(model), *bind, *args]
 
 
-@pytest.mark.parametrize("command", ["", "run", "listen", "classify", "devices", "doctor", "demo"])
+@pytest.mark.parametrize("command", ["", "run", "listen", "classify", "bridge", "devices", "doctor", "demo"])
 def test_help_loads_nothing_heavy(command):
     code = (
         "import sys; from streamer.cli.main import cli\n"
@@ -54,6 +54,9 @@ def test_help_loads_nothing_heavy(command):
         (["run", "--source", "missing.mp3", "--bind", "tcp://127.0.0.1:*"], 7, "missing.mp3"),
         (["listen", "--connect", "nonsense"], 6, "nonsense"),
         (["classify"], 2, "PATH"),
+        (["bridge", "carrier-pigeon"], 2, "carrier-pigeon"),
+        (["bridge", "mqtt"], 2, "--config"),
+        (["bridge", "mqtt", "--config", "missing.toml"], 3, "missing.toml"),
     ],
 )
 def test_what_is_wrong_is_named_and_no_traceback_shown(genrecast, tiny, args, status, words):

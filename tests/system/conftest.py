@@ -58,8 +58,14 @@ def stop(process: subprocess.Popen, how: int = signal.SIGKILL) -> None:
     process.wait(10)
 
 
+def which(program: str) -> str | None:
+    """Find a program; sbin counts, where a user's PATH may lack it."""
+    path = os.pathsep.join((os.environ.get("PATH", os.defpath), "/usr/sbin", "/usr/local/sbin"))
+    return shutil.which(program, path=path)
+
+
 def need(*programs: str) -> None:
-    missing = [program for program in programs if shutil.which(program) is None]
+    missing = [program for program in programs if which(program) is None]
     if missing:
         pytest.skip(f"not installed: {', '.join(missing)} (make setup installs them)")
 
@@ -206,6 +212,49 @@ class PulseAudio:
             yield
         finally:
             stop(process)
+
+
+class Mosquitto:
+    """A real MQTT broker on loopback that forgets everything when it ends. `kill()` and `start()` restart it.
+
+    Args:
+        folder: for its files.
+        lines: further ones of its configuration.
+    """
+
+    def __init__(self, folder: Path, *lines: str) -> None:
+        self.port = free_port()
+        self._file = folder / "mosquitto.conf"
+        lines = lines or ("allow_anonymous true",)
+        self._file.write_text("\n".join([f"listener {self.port} 127.0.0.1", "user root", *lines]) + "\n")
+        self._process: subprocess.Popen | None = None
+
+    def start(self) -> None:
+        self._process = subprocess.Popen(
+            [str(which("mosquitto")), "-c", str(self._file)],
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        wait_until(lambda: answers(self.port), "mosquitto", self._process)
+
+    def kill(self) -> None:
+        if self._process is not None:
+            stop(self._process)
+
+
+@pytest.fixture
+def mosquitto(tmp_path: Path) -> Iterator[Callable[..., Mosquitto]]:
+    """Starts brokers, each with further lines of its configuration."""
+    need("mosquitto")
+    started: list[Mosquitto] = []
+
+    def start(*lines: str) -> Mosquitto:
+        started.append(Mosquitto(tmp_path, *lines))
+        started[-1].start()
+        return started[-1]
+
+    yield start
+    for broker in started:
+        broker.kill()
 
 
 @pytest.fixture
