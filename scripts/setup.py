@@ -133,6 +133,7 @@ SERVERS = (
     Part("its programme, for the tests", "ffmpeg", command("ffmpeg")),
     Part("a browser, for the tests", "chromium", command("chromium")),
     Part("an MQTT broker, for the tests", "mosquitto", command("mosquitto")),
+    Part("a monitoring server, for the tests", "prometheus", command("prometheus")),
 )
 
 

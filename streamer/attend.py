@@ -111,6 +111,8 @@ def main(name: str) -> int:
         logging.getLogger(__name__).debug("%s: unforeseen", name, exc_info=True)
         speech.say("internal", f"a fault of genrecast's own: {type(error).__name__}: {error}")
         return 1
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0.0)  # Python's own end takes the handler away before the timer
     return 0
 
 

@@ -64,6 +64,17 @@ class PageConfig(WebConfig, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     base_path: str = ""
 
 
+class MetricsConfig(WebConfig, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """`[metrics]`: how the daemon is, for Prometheus, and whether it is, for whoever watches it.
+
+    Attributes:
+        per_station: gives each station series of its own, up to 2,000 of them.
+    """
+
+    bind: str = "127.0.0.1:9567"
+    per_station: bool = False
+
+
 class MqttConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """`[mqtt]`: what every station plays, told to an MQTT broker and to Home Assistant.
 
@@ -127,6 +138,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
         workers: processes that listen; 0: as many as pay for so many stations.
         station: the stations, at least one, ids unique.
         page: the page in the browser, where it is wanted.
+        metrics: what Prometheus asks for, where it is wanted.
         mqtt: the bridge to MQTT, where it is wanted.
         webhook: the bridge to a URL, where it is wanted.
     """
@@ -140,6 +152,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     workers: int = 0
     station: tuple[StationConfig, ...] = ()
     page: PageConfig | None = None
+    metrics: MetricsConfig | None = None
     mqtt: MqttConfig | None = None
     webhook: WebhookConfig | None = None
 
@@ -197,13 +210,7 @@ def check_config(config: Config, *, name: str) -> Config:
             f"{name}: workers = {config.workers} is out of range",
             remedy=f"give 1 to {MAX_WORKERS}, or 0 for as many as pay",
         )
-    if config.page is not None:
-        check_web(config.page, name=f"{name}: [page]")
-        if not BASE_PATH.fullmatch(config.page.base_path):
-            raise ConfigError(
-                f"{name}: [page]: base_path = '{config.page.base_path}' is no path",
-                remedy="give one such as '/genrecast', without a slash at its end",
-            )
+    check_attendants(config, name=name)
     if not config.station:
         raise ConfigError(f"{name}: no station", remedy="add a [[station]] with 'id' and 'source'")
     if sum(station.source.lower().startswith("stdin:") for station in config.station) > 1:
@@ -229,6 +236,23 @@ def check_config(config: Config, *, name: str) -> Config:
                 remedy="name one that Python knows, such as 'latin-1' or 'cp1251'",
             ) from error
     return config
+
+
+def check_attendants(config: Config, *, name: str) -> None:
+    """Check the sections of what subscribes beside the tagging.
+
+    Raises:
+        ConfigError: a value can't be used.
+    """
+    if config.page is not None:
+        check_web(config.page, name=f"{name}: [page]")
+        if not BASE_PATH.fullmatch(config.page.base_path):
+            raise ConfigError(
+                f"{name}: [page]: base_path = '{config.page.base_path}' is no path",
+                remedy="give one such as '/genrecast', without a slash at its end",
+            )
+    if config.metrics is not None:
+        check_web(config.metrics, name=f"{name}: [metrics]")
 
 
 def check_web(web: WebConfig, *, name: str) -> None:

@@ -16,6 +16,7 @@ COMMANDS = {
     "run": "Listen to stations and publish what they play.",
     "listen": "Show what a running daemon says.",
     "classify": "Say what whole files are.",
+    "metrics": "Serve to Prometheus how a running daemon is.",
     "bridge": "Tell MQTT or a webhook what a running daemon says.",
     "devices": "List the sound cards that can be listened to.",
     "doctor": "Say what works here, and what to do about what doesn't.",

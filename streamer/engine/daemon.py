@@ -18,6 +18,7 @@ from streamer.engine.crew import Member
 from streamer.engine.launch import Launch
 from streamer.engine.load import Load
 from streamer.engine.process import cpu_s, rss_mb
+from streamer.engine.stages import total
 from streamer.engine.wire import Ended, Failure, FromWorker, Pulse, Ready, Said
 from streamer.errors import GenrecastError, WorkerError
 from streamer.flow import State
@@ -206,6 +207,9 @@ class Daemon:
                     provider=self._ready.provider,
                     uptime=round(now - started, 3),
                     stations=self._states(),
+                    cpu_by_stage=total(
+                        {"daemon": cpu_s()}, *(member.cpu_by_stage for member in self._members)
+                    ),
                     cpu=round(max(spends - spent, 0.0) / max(now - before, 1e-3), 4) if seq else 0.0,
                     rss_mb=round(rss_mb() + sum(pulse.rss_mb for pulse in pulses), 1),
                     lag_ms_p50=percentile(lags_ms, 0.50),

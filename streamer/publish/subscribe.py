@@ -17,18 +17,20 @@ class Subscriber:
     Args:
         endpoint: where the daemon publishes.
         prefixes: topics to receive, each with everything that begins with it.
+        waiting: how many messages may wait for a caller that is slow, before some are lost.
 
     Raises:
         PublishError: the endpoint is malformed.
     """
 
-    def __init__(self, endpoint: str, prefixes: tuple[str, ...] = ("",)) -> None:
+    def __init__(self, endpoint: str, prefixes: tuple[str, ...] = ("",), *, waiting: int = 1000) -> None:
         self.lost = 0
         self._last: dict[tuple[str, str], tuple[str, int]] = {}
         self._context = zmq.Context()
         self._socket = self._context.socket(zmq.SUB)
         self._socket.setsockopt(zmq.RCVTIMEO, TIMEOUT_MS)
         self._socket.setsockopt(zmq.LINGER, 0)
+        self._socket.setsockopt(zmq.RCVHWM, waiting)
         for prefix in prefixes:
             self._socket.setsockopt(zmq.SUBSCRIBE, prefix.encode())
         try:
@@ -54,6 +56,19 @@ class Subscriber:
             message: dict[str, Any] = json.loads(payload)
             if self._is_new(message):
                 yield message
+
+    def drain(self, most: int) -> list[dict[str, Any]]:
+        """Give what waits, at most so many messages, each once, without waiting for more."""
+        messages = []
+        for _ in range(most):
+            try:
+                _, payload = self._socket.recv_multipart(zmq.NOBLOCK)
+            except zmq.Again:
+                break
+            message: dict[str, Any] = json.loads(payload)
+            if self._is_new(message):
+                messages.append(message)
+        return messages
 
     def close(self) -> None:
         """Let go of the connection."""

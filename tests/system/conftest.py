@@ -2,6 +2,7 @@
 
 import base64
 import contextlib
+import json
 import os
 import pwd
 import shutil
@@ -15,10 +16,12 @@ import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 READY_S = 15.0
+EXAMPLES = Path(__file__).parents[2] / "examples"
 
 CODECS = {  # ffmpeg's encoder, its container, the type that Icecast is told
     "mp3": ("libmp3lame", "mp3", "audio/mpeg"),
@@ -255,6 +258,36 @@ def mosquitto(tmp_path: Path) -> Iterator[Callable[..., Mosquitto]]:
     yield start
     for broker in started:
         broker.kill()
+
+
+class Prometheus:
+    """A real Prometheus on loopback with the example's configuration, in a hurry."""
+
+    def __init__(self, folder: Path, target: str) -> None:
+        config = (EXAMPLES / "prometheus" / "prometheus.yml").read_text()
+        config = config.replace("127.0.0.1:9567", target).replace("15s", "1s")
+        (folder / "prometheus.yml").write_text(config)
+        shutil.copy(EXAMPLES / "prometheus" / "alerts.yml", folder)
+        self._folder, self._port = folder, free_port()
+        self._process: subprocess.Popen | None = None
+
+    def start(self) -> None:
+        self._process = subprocess.Popen(
+            ["prometheus", f"--config.file={self._folder}/prometheus.yml",
+             f"--storage.tsdb.path={self._folder}/data", f"--web.listen-address=127.0.0.1:{self._port}"],
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        wait_until(lambda: answers(self._port), "prometheus", self._process)
+
+    def kill(self) -> None:
+        if self._process is not None:
+            stop(self._process)
+
+    def ask(self, path: str, **query: str) -> Any:
+        """Ask its API; give the data of the answer."""
+        url = f"http://127.0.0.1:{self._port}/api/v1/{path}?{urllib.parse.urlencode(query)}"
+        with urllib.request.urlopen(url, timeout=5) as answer:
+            return json.load(answer)["data"]
 
 
 @pytest.fixture

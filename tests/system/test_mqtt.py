@@ -78,8 +78,9 @@ def beat(bus: Bus) -> None:
     bus.send(
         Heartbeat(
             station="-", seq=0, boot="b00t", time=utc(time.time()), version="1", model="m", provider="cpu",
-            uptime=1.0, stations={"music": 1}, cpu=0.1, rss_mb=1.0, lag_ms_p50=1.0, lag_ms_p99=1.0,
-            windows=1, dropped=0, hop_stretch=1.0, workers=1, restarts=0, attendants={},
+            uptime=1.0, stations={"music": 1}, cpu=0.1, cpu_by_stage={}, rss_mb=1.0,
+            lag_ms_p50=1.0, lag_ms_p99=1.0, windows=1, dropped=0, hop_stretch=1.0, workers=1, restarts=0,
+            attendants={},
         )
     )  # fmt: skip
 
