@@ -43,7 +43,7 @@ def monitored(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Heard,
     folder = tmp_path_factory.mktemp("monitored")
     address = f"127.0.0.1:{free_port()}"
     prometheus = Prometheus(folder, address)
-    tone = write(folder / "tone.wav", sound(90))
+    tone = write(folder / "tone.wav", sound(90), codec="pcm_s16le")
     more = f"[metrics]\nbind = '{address}'\nper_station = true"
     sources = (f"file:{tone}?pace=live", f"http://127.0.0.1:{free_port()}/dead")
     with daemon(folder, *sources, more=more) as heard:
