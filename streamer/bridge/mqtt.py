@@ -65,6 +65,7 @@ class Broker:
 
     def __init__(self, config: MqttConfig, say: Say) -> None:
         self.connected, self.connections = False, 0
+        self._refusal: str | None = None
         self._say = say
         port = config.port or (TLS_PORT if config.tls else PORT)
         self._name = f"{config.host}:{port}"
@@ -93,8 +94,8 @@ class Broker:
         self._client.disconnect()
 
     def _answered(self, code: ReasonCode) -> None:
-        if code.is_failure:
-            self._trouble(f"refuses us: {code}")
+        if code.is_failure:  # the end of the connection follows, and gives no reason
+            self._refusal = f"refuses us: {code}"
             return
         self.connected = True
         self.connections += 1
@@ -106,9 +107,10 @@ class Broker:
         self._trouble(f"can't be reached: {why}")
 
     def _lost(self, code: ReasonCode) -> None:
-        was, self.connected = self.connected, False
-        if was and code.is_failure:
-            self._trouble("has ended the connection")
+        refusal = "has ended the connection" if self.connected else self._refusal or "does not answer"
+        self.connected, self._refusal = False, None
+        if code.is_failure:
+            self._trouble(refusal)
 
     def _trouble(self, what: str) -> None:
         self._say(MqttError.code, f"the broker {self._name} {what}; it is tried again")

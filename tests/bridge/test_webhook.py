@@ -181,7 +181,7 @@ def test_the_newest_wait_and_what_is_lost_beyond_them_is_counted(receiver, monke
         queue.put(MESSAGE | {"seq": seq})
     queue.post(missed=2)
 
-    assert said[0] == "127.0.0.1 answered 503; 10 wait, 7 lost so far"
+    assert said[0] == "127.0.0.1 answered 503; 10 waiting, 7 lost so far"
     assert said[-1] == "posts to 127.0.0.1, 7 lost so far"
     assert [body["seq"] for body in receiver.bodies(10)] == list(range(5, 15))
 

@@ -3,6 +3,7 @@
 import json
 import os
 import queue
+import socket
 import subprocess
 import sys
 import time
@@ -13,6 +14,7 @@ import pytest
 from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion
 
+from streamer.bridge import mqtt
 from streamer.bridge.mqtt import STALE_S, Bridge, trust
 from streamer.config import Config, MqttConfig
 from streamer.errors import ConfigError
@@ -220,6 +222,18 @@ def test_tls_is_checked_by_the_certificate_that_is_given(mosquitto, tmp_path):
         attended.well("connected")
     with bridged(section(broker, tls=True)) as (_, _, attended):
         attended.trouble("mqtt", "self-signed certificate")
+
+
+def test_what_is_no_broker_is_told(monkeypatch):
+    monkeypatch.setattr(mqtt, "KEEPALIVE_S", 1)
+    said: queue.Queue[str] = queue.Queue()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        broker = mqtt.Broker(MqttConfig(port=port), lambda code, detail: said.put(f"{code} {detail}"))
+        try:
+            assert "does not answer" in said.get(timeout=20)
+        finally:
+            broker.close("genrecast/availability", "offline")
 
 
 @pytest.mark.parametrize("text", [None, "", "no certificate"])
