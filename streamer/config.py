@@ -98,8 +98,8 @@ class MqttConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     ca: str | None = None
     user: str | None = None
     password: str | None = None
-    topic: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*$")] = "genrecast"
-    discovery: Annotated[str, Meta(pattern=r"^([A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*)?$")] = "homeassistant"
+    topic: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*$(?!\n)")] = "genrecast"
+    discovery: Annotated[str, Meta(pattern=r"^([A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*)?$(?!\n)")] = "homeassistant"
     every: Annotated[float, Meta(ge=1, le=240)] = 30.0
 
 
