@@ -85,6 +85,16 @@ def _start(f: Figures) -> list[tuple[str, str]]:
     return [("from start to the first message, a file", f"{f['median']:.2f} s")]
 
 
+def _page(f: Figures) -> list[tuple[str, str]]:
+    cost = f"{f['page_cpu_percent']:.1f}% of a core, {f['renderer_cpu_percent']:.1f}% in the browser"
+    return [
+        (
+            f"the page with {f['stations']} stations",
+            f"first paint after {f['first_paint_ms']} ms, rows after {f['first_rows_ms']} ms; {cost}",
+        )
+    ]
+
+
 _ROWS: dict[str, Callable[[Figures], list[tuple[str, str]]]] = {
     "streams": _streams,
     "window": _window,
@@ -92,4 +102,5 @@ _ROWS: dict[str, Callable[[Figures], list[tuple[str, str]]]] = {
     "latency": _latency,
     "prepare": _prepare,
     "start": _start,
+    "page": _page,
 }

@@ -72,7 +72,7 @@ def python() -> None:
             )
         say(f"making {VENV.name} with {sys.executable}")
         run(sys.executable, "-m", "venv", "--clear", str(VENV))
-    pip("-e", ".[dev,server,mqtt]", constraints=CONSTRAINTS)
+    pip("-e", ".[dev,mqtt,parquet,postgres,server]", constraints=CONSTRAINTS)
 
 
 def training() -> None:
@@ -134,6 +134,11 @@ SERVERS = (
     Part("a browser, for the tests", "chromium", command("chromium")),
     Part("an MQTT broker, for the tests", "mosquitto", command("mosquitto")),
     Part("a monitoring server, for the tests", "prometheus", command("prometheus")),
+    Part(
+        "a database server, for the tests",
+        "postgresql",
+        lambda: bool(shutil.which("initdb") or any(Path("/usr/lib/postgresql").glob("*/bin/initdb"))),
+    ),
 )
 
 

@@ -64,6 +64,24 @@ class PageConfig(WebConfig, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     base_path: str = ""
 
 
+class HistoryConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """`[history]`: what stations played, kept.
+
+    Attributes:
+        enabled: has the daemon keep it.
+        path: of the SQLite file; `history.sqlite` in the state folder unless given.
+        url: of a PostgreSQL database instead, `postgresql://USER@HOST/DATABASE`.
+        keep_days: what is older is deleted.
+        max_mb: where the file holds more than so many 10^6 bytes, the oldest is deleted.
+    """
+
+    enabled: bool = True
+    path: str | None = None
+    url: str | None = None
+    keep_days: int = 365
+    max_mb: int = 1000
+
+
 class MetricsConfig(WebConfig, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """`[metrics]`: how the daemon is, for Prometheus, and whether it is, for whoever watches it.
 
@@ -138,6 +156,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
         workers: processes that listen; 0: as many as pay for so many stations.
         station: the stations, at least one, ids unique.
         page: the page in the browser, where it is wanted.
+        history: what is kept of what stations played, where it is wanted.
         metrics: what Prometheus asks for, where it is wanted.
         mqtt: the bridge to MQTT, where it is wanted.
         webhook: the bridge to a URL, where it is wanted.
@@ -152,6 +171,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     workers: int = 0
     station: tuple[StationConfig, ...] = ()
     page: PageConfig | None = None
+    history: HistoryConfig | None = None
     metrics: MetricsConfig | None = None
     mqtt: MqttConfig | None = None
     webhook: WebhookConfig | None = None
@@ -181,6 +201,9 @@ def load_config(path: Path) -> Config:
     base = path.resolve().parent
     if config.model is not None and config.model not in SHIPPED_MODELS:
         config = msgspec.structs.replace(config, model=str(base / config.model))
+    if config.history is not None and config.history.path is not None:
+        history = msgspec.structs.replace(config.history, path=str(base / config.history.path))
+        config = msgspec.structs.replace(config, history=history)
     if config.mqtt is not None and config.mqtt.ca is not None:
         mqtt = msgspec.structs.replace(config.mqtt, ca=str(base / config.mqtt.ca))
         config = msgspec.structs.replace(config, mqtt=mqtt)
@@ -245,14 +268,21 @@ def check_attendants(config: Config, *, name: str) -> None:
         ConfigError: a value can't be used.
     """
     if config.page is not None:
-        check_web(config.page, name=f"{name}: [page]")
-        if not BASE_PATH.fullmatch(config.page.base_path):
-            raise ConfigError(
-                f"{name}: [page]: base_path = '{config.page.base_path}' is no path",
-                remedy="give one such as '/genrecast', without a slash at its end",
-            )
+        check_page(config.page, name=f"{name}: [page]")
+    if config.history is not None:
+        check_history(config.history, name=f"{name}: [history]")
     if config.metrics is not None:
         check_web(config.metrics, name=f"{name}: [metrics]")
+
+
+def check_page(page: PageConfig, *, name: str) -> None:
+    """Check where the page is served; see `check_web`."""
+    check_web(page, name=name)
+    if not BASE_PATH.fullmatch(page.base_path):
+        raise ConfigError(
+            f"{name}: base_path = '{page.base_path}' is no path",
+            remedy="give one such as '/genrecast', without a slash at its end",
+        )
 
 
 def check_web(web: WebConfig, *, name: str) -> None:
@@ -306,3 +336,36 @@ def is_loopback(host: str) -> bool:
         return host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def check_history(history: HistoryConfig, *, name: str) -> None:
+    """Check where history is kept and how much of it.
+
+    Args:
+        history: the section.
+        name: of the file and the section, for messages.
+
+    Raises:
+        ConfigError: a value can't be used, or both a file and a server are named.
+    """
+    if history.path is not None and history.url is not None:
+        raise ConfigError(f"{name}: both path and url are given", remedy="leave one of them")
+    if history.url is not None and not history.url.startswith(("postgresql://", "postgres://")):
+        raise ConfigError(
+            f"{name}: url is not of PostgreSQL",
+            remedy="give postgresql://USER@HOST/DATABASE, or a file with 'path'",
+        )
+    # A broken file is moved aside: not one that was never meant to be a database.
+    if history.path is not None and not history.path.endswith((".sqlite", ".sqlite3", ".db")):
+        raise ConfigError(
+            f"{name}: path = '{history.path}' doesn't end as a database does",
+            remedy="end it in .sqlite, .sqlite3 or .db",
+        )
+    if not 1 <= history.keep_days <= 36_500:
+        raise ConfigError(
+            f"{name}: keep_days = {history.keep_days} is out of range", remedy="give 1 to 36500 days"
+        )
+    if not 10 <= history.max_mb <= 1_000_000:
+        raise ConfigError(
+            f"{name}: max_mb = {history.max_mb} is out of range", remedy="give 10 to 1000000 megabytes"
+        )

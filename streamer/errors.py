@@ -73,6 +73,60 @@ class WebError(GenrecastError):
     exit_status = 11
 
 
+class MissingExtraError(GenrecastError):
+    """A command or a section needs libraries that the base install doesn't bring.
+
+    Args:
+        what: that needs them, as a sentence begins.
+        extra: which brings them.
+    """
+
+    code = "extra"
+    exit_status = 3
+
+    def __init__(self, what: str, extra: str) -> None:
+        super().__init__(
+            f"{what} needs libraries that are not installed", remedy=f"pip install 'genrecast[{extra}]'"
+        )
+
+
+class HistoryError(GenrecastError):
+    """The history can't be read: none is there, or it is not one."""
+
+    code = "history"
+    exit_status = 9
+
+
+class HistoryDiskError(HistoryError):
+    """A file can't be written or read: the disk is full or broken, or it isn't allowed."""
+
+    code = "history-disk"
+
+
+class HistoryLockedError(HistoryError):
+    """Another process holds the database."""
+
+    code = "history-locked"
+
+
+class HistoryBrokenError(HistoryError):
+    """The file is no database, or a damaged one."""
+
+    code = "history-broken"
+
+
+class HistoryServerError(HistoryError):
+    """The database server can't be reached, or it refuses."""
+
+    code = "history-server"
+
+
+class HistoryVersionError(HistoryError):
+    """The history was written by another version of genrecast."""
+
+    code = "history-version"
+
+
 class AttendantError(GenrecastError):
     """What subscribes to the bus beside the tagging (history, page, ...) died, hung or lacks a library."""
 
@@ -98,6 +152,13 @@ class WebhookError(GenrecastError):
     def __init__(self, message: str, *, remedy: str, final: bool = False) -> None:
         super().__init__(message, remedy=remedy)
         self.final = final
+
+
+class ControlError(GenrecastError):
+    """No daemon, or more than one, could be asked for something."""
+
+    code = "control"
+    exit_status = 12
 
 
 class SourceError(GenrecastError):

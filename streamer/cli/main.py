@@ -14,7 +14,9 @@ DEBUG = "GENRECAST_DEBUG"  # shows tracebacks instead of sentences
 
 COMMANDS = {
     "run": "Listen to stations and publish what they play.",
+    "reload": "Have a running daemon read its configuration again.",
     "listen": "Show what a running daemon says.",
+    "page": "Show it in a browser.",
     "classify": "Say what whole files are.",
     "metrics": "Serve to Prometheus how a running daemon is.",
     "bridge": "Tell MQTT or a webhook what a running daemon says.",

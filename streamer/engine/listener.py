@@ -2,7 +2,7 @@
 
 import time
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Container
 
 from streamer.decide.decider import Decider
 from streamer.engine.clock import StationClock
@@ -29,6 +29,7 @@ class Listener:
         reporter: tells the bus.
         lags: takes the lag of each window in ms, for the heartbeat.
         dropped: takes how many windows were due and not done.
+        watched: ids of the stations whose frames somebody wants to see; they may change.
         now: gives seconds since the epoch.
     """
 
@@ -42,6 +43,7 @@ class Listener:
         reporter: Reporter,
         lags: Callable[[float], None] = lambda _: None,
         dropped: Callable[[int], None] = lambda _: None,
+        watched: Container[str] = frozenset(),
         now: Callable[[], float] = time.time,
     ) -> None:
         contract, phase = model.contract, self.phase(id)
@@ -52,6 +54,7 @@ class Listener:
         self._clock = StationClock()
         self._scheduler, self._stages, self._reporter = scheduler, scheduler.stages, reporter
         self._lags, self._dropped = lags, dropped
+        self._id, self._watched, self._frame_s = id, watched, contract.front_end.frame_s
         self._now = now
         self._title: str | None = None
         self._last_end: int | None = None  # of the last window
@@ -145,6 +148,8 @@ class Listener:
             self._reporter.genre(
                 verdict, window, time=heard, now=now, hop_s=self._front_end.hop_s, title=self._title
             )
+            if self._id in self._watched:
+                self._reporter.mel(window, position_s=verdict.position_s, frame_s=self._frame_s, time=heard)
             self._tell_track(track)
             self._stages.lap("tell")
 

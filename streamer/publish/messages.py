@@ -186,16 +186,42 @@ class Heartbeat(Message, frozen=True, kw_only=True):
     attendants: dict[str, Attending]
 
 
-Kind = Literal["genre", "change", "track", "status", "heartbeat"]
+class Mel(Message, frozen=True, kw_only=True):
+    """Every hop, while somebody subscribes to `mel/<station>/`: what its new audio looks like.
+
+    Attributes:
+        position: seconds of audio since the source opened, at the end of the last column.
+        seconds: that the columns are long together; each as long as the others.
+        columns: how many, about ten a second.
+        bands: mel bands of the model, the lowest first.
+        floor_db: what a byte of 0 stands for, in dB as the model sees it (its running level taken off).
+        step_db: from one byte to the next.
+        data: columns * bands bytes, column by column, in base64.
+    """
+
+    kind: Literal["mel"] = "mel"
+    position: Seconds
+    seconds: Seconds
+    columns: Count
+    bands: Count
+    floor_db: float
+    step_db: Annotated[float, Meta(ge=0.0)]
+    data: bytes
+
+
+Kind = Literal["genre", "change", "track", "status", "heartbeat", "mel"]
 KINDS: dict[str, type[Message]] = {
     "genre": Genre,
     "change": Change,
     "track": Track,
     "status": Status,
     "heartbeat": Heartbeat,
+    "mel": Mel,
 }
 RETAINED = frozenset({"genre", "track", "status", "heartbeat"})
 """Kinds whose last message is sent again to a new subscriber."""
+ON_DEMAND = "mel"
+"""The kind that is made only for those stations of which somebody subscribes to it by their full topic."""
 
 _ENCODER = msgspec.json.Encoder()
 

@@ -70,6 +70,14 @@ class Subscriber:
                 messages.append(message)
         return messages
 
+    def want(self, prefix: str) -> None:
+        """Receive what begins so too, from now on."""
+        self._socket.setsockopt(zmq.SUBSCRIBE, prefix.encode())
+
+    def leave(self, prefix: str) -> None:
+        """Take a wish back."""
+        self._socket.setsockopt(zmq.UNSUBSCRIBE, prefix.encode())
+
     def close(self) -> None:
         """Let go of the connection."""
         self._context.destroy(linger=0)

@@ -20,6 +20,8 @@ from typing import Any
 
 import pytest
 
+from bench import content
+
 READY_S = 15.0
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
@@ -300,6 +302,14 @@ def ffmpeg() -> Callable[..., None]:
         subprocess.run(command, check=True, timeout=60)
 
     return run
+
+
+@pytest.fixture(scope="session")
+def programme(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What `bench.radio` plays."""
+    folder = tmp_path_factory.mktemp("content")
+    content.make(folder, content.DEFAULT)
+    return folder
 
 
 @pytest.fixture
