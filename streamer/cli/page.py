@@ -1,6 +1,5 @@
 """`genrecast page`: the page, by hand, beside a daemon that runs elsewhere."""
 
-import contextlib
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -29,5 +28,4 @@ def command(config_path: Path | None, endpoint: str | None, bind: str | None) ->
     page = msgspec.structs.replace(page, bind=page.bind if bind is None else bind)
     check_page(page, name=str(config_path or "command line"))
     config = msgspec.structs.replace(config, page=page)
-    with contextlib.suppress(KeyboardInterrupt):  # the way to end it
-        attend(config, endpoint or config.bind, lambda _, detail: click.echo(detail, err=True))
+    attend(config, endpoint or config.bind, lambda _, detail: click.echo(detail, err=True))

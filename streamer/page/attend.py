@@ -13,7 +13,7 @@ from streamer.web.serve import listen, serve, url_of
 
 
 def attend(config: Config, endpoint: str, say: Callable[[str | None, str], None]) -> None:
-    """Show what is published until SIGTERM or SIGINT, which is raised again at the end.
+    """Show what is published until SIGTERM or SIGINT.
 
     Args:
         config: what `[page]` says, and `[history]`; the defaults where they aren't there.

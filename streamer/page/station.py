@@ -107,7 +107,9 @@ class Station:
     def _take_genre(self, message: dict[str, Any], time: float) -> None:
         if self._now is not None and time - self.heard > max(SILENT_S, 3 * message["hop"]):
             self.strip.append((self.heard, None))
-        if self.trouble == UNHEARD:
+        if message["state"] != "no-signal":  # the last status may have been a title
+            self._event, self.trouble = "connected", None
+        elif self.trouble == UNHEARD:
             self.trouble = None
         self._now, self._since = message, seconds(message["since"])
         what = message["genre"] or message["state"]

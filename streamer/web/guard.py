@@ -63,11 +63,7 @@ class Guard:
         self._cookie, self._pass = f"genrecast-{digest[:8]}", digest[8:]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer; see ASGI."""
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-
+        """Answer an `http` scope; see ASGI. `serve` lets no others come."""
         begun = False
 
         async def send_guarded(message: Message) -> None:

@@ -1,9 +1,11 @@
 """Serves an ASGI application on a socket of our own, with limits, until the process is asked to end."""
 
 import asyncio
+import contextlib
 import logging
+import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -55,7 +57,7 @@ def url_of(listener: socket.socket) -> str:
 async def serve(
     app: ASGIApp, listener: socket.socket, config: WebConfig, *, ending: Callable[[], None] = lambda: None
 ) -> None:
-    """Serve, guarded, until SIGTERM or SIGINT, which is raised again at the end for whoever handled it.
+    """Serve, guarded, until SIGTERM or SIGINT.
 
     Args:
         app: what is asked.
@@ -85,6 +87,16 @@ class _Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, ending: Callable[[], None]) -> None:
         super().__init__(config)
         self._ending = ending
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Be asked to end by signals; uvicorn would raise them again, in a loop that still runs."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, self.handle_exit, number, None)
+        yield
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """End what wouldn't end by itself, then all."""

@@ -1,6 +1,7 @@
 """The page as a process: what it answers, how it begins and ends, and what it asks of the daemon."""
 
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -8,12 +9,16 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from pathlib import Path
 
 import pytest
 
-from streamer.history.store import Heard, Open, Segment, Store, TrackRow
+from streamer.history.store import Heard as HeardTrack
+from streamer.history.store import Open, Segment, Store, TrackRow
+from tests.audio_files import sound, write
 from tests.page.conftest import ROOT, PageProcess
 from tests.system.conftest import wait_until
+from tests.system.running import Heard, daemon
 
 pytestmark = pytest.mark.system
 
@@ -112,7 +117,7 @@ def test_asked_to_end_it_ends_its_streams_and_says_nothing(air, how):
         errors = page.process.communicate(timeout=10)[1]
 
     assert time.monotonic() - began < 5  # half a second on a machine that does nothing else
-    assert (page.process.returncode, errors) == (0 if how == signal.SIGINT else -how, "")
+    assert (page.process.returncode, errors) == (0, "")
 
 
 def test_an_address_in_use_is_a_sentence(air):
@@ -166,7 +171,9 @@ def kept(air, tmp_path_factory):
         Segment("kexp", "music", "rock", 0.9, now - 7000, now - 1800),
         Segment("kexp", "speech", None, 0.9, now - 1800, now - 900),
     ]
-    track = Heard("old", 0, TrackRow("kexp", "Of Yesterday", "rock", 0.7, now - 90_000, now - 89_800, 200.0))
+    track = HeardTrack(
+        "old", 0, TrackRow("kexp", "Of Yesterday", "rock", 0.7, now - 90_000, now - 89_800, 200.0)
+    )
     store.write(segments, [track], [Open("old", Segment("kexp", "music", "jazz", 0.9, now - 900, now - 600))])
     store.close()
     (folder / "c.toml").write_text(
@@ -229,3 +236,26 @@ def test_a_history_that_can_not_be_read_is_told_and_the_page_goes_on(air, tmp_pa
         page.close()
 
     assert (status, json.loads(text)["code"]) == (503, "history-broken")
+
+
+def test_the_daemon_runs_it_where_the_configuration_has_a_page_and_again_when_it_dies(tmp_path):
+    path = write(tmp_path / "tone.wav", sound(60))
+    with daemon(tmp_path, f"file:{path}?pace=live", more="[page]\nbind = '127.0.0.1:0'") as heard:
+        url = address(heard)
+        wait_until(lambda: "s0" in get(url + "api/stations")[1], "station")
+        pid = next(
+            pid for pid in heard.workers() if Path(f"/proc/{pid}/cmdline").read_bytes().endswith(b"\0page\0")
+        )
+        os.kill(pid, signal.SIGKILL)
+        heard.until(lambda m: m["kind"] == "heartbeat" and m["attendants"]["page"]["state"] == "restarting")
+        again = address(heard)
+        wait_until(lambda: "s0" in get(again + "api/stations")[1], "station")
+
+
+def address(heard: Heard) -> str:
+    """Wait until the daemon tells where the page is."""
+
+    def tells(message: dict) -> bool:
+        return message["kind"] == "heartbeat" and "http" in message["attendants"]["page"]["detail"]
+
+    return heard.until(tells)["attendants"]["page"]["detail"].split()[-1]

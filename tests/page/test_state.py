@@ -101,6 +101,13 @@ def test_why_a_station_is_offline_is_told_until_it_is_connected_again():
     assert "reason" not in stations.all["kexp"].row()
 
 
+def test_who_comes_when_the_last_status_was_a_title_knows_that_the_station_is_connected():
+    stations = Stations(NOW)
+    stations.take([status("title"), genre()], NOW)
+
+    assert stations.all["kexp"].row()["event"] == "connected"
+
+
 def test_a_daemon_that_says_nothing_is_lost_since_its_last_word():
     stations = Stations(NOW)
     stations.take([genre()], NOW)

@@ -4,14 +4,14 @@ const KNOWN = [
   "blues", "classical", "country", "disco", "electronic", "folk", "hiphop",
   "jazz", "metal", "pop", "reggae", "rock", "speech", "noise",
 ];
-const STATES = { "no-signal": "offline", silence: "quiet", unsure: "unsure" };
+const STATES = new Map([["no-signal", "offline"], ["silence", "quiet"], ["unsure", "unsure"]]);
 const LEARNING = { connecting: "connecting", connected: "tuning in", stopped: "stopped" };
 
 /** What a station plays: a genre in state music, else the state. */
 export const whatOf = (station) => station.genre ?? station.state;
 
 /** The name of it for people. */
-export const nameOf = (what) => STATES[what] ?? what ?? "unknown";
+export const nameOf = (what) => STATES.get(what) ?? what ?? "unknown";
 
 /** The name of what a station does, with why it is offline. */
 export function saidOf(station) {
@@ -21,7 +21,8 @@ export function saidOf(station) {
 
 /** The sentence below a station: its title, or why there is none. */
 export function titleOf(station) {
-  return plain(station.state === "no-signal" ? station.detail || station.reason : station.title);
+  if (station.state !== "no-signal") return plain(station.title);
+  return plain(station.detail || station.reason).replace(/^\w+:\/\/\S+: /, ""); // whose, one knows
 }
 
 /** A stranger's text without what would turn it round, or break its line. */
@@ -32,7 +33,7 @@ export const rankOf = (what) => ["speech", "noise", "silence", "unsure", "no-sig
 
 /** The CSS class that gives something its colour and shape. */
 export function classOf(what) {
-  if (what in STATES) return `is-${what}`;
+  if (STATES.has(what)) return `is-${what}`;
   const known = KNOWN.indexOf(what);
   return `is-${known >= 0 ? known : hash(what) % KNOWN.length}`;
 }
