@@ -22,7 +22,7 @@ WAITING = 20_000  # messages: the last ones of thousands of stations come at onc
 
 
 def attend(config: Config, endpoint: str, say: Say) -> None:
-    """Serve metrics of what is said at `endpoint`, until SIGTERM or SIGINT, which is raised again at the end.
+    """Serve metrics of what is said at `endpoint`, until SIGTERM or SIGINT.
 
     Raises:
         WebError: the address can't be had.
