@@ -16,11 +16,16 @@ from typing import NamedTuple, TypeAlias
 
 import msgspec
 
+from streamer import log
 from streamer.config import Config
 from streamer.errors import AttendantError, GenrecastError
+from streamer.text import shown
 
 Say: TypeAlias = Callable[[str | None, str], None]
 """Tells trouble by its error code and one sentence; with None, that all is well again. From any thread."""
+
+Attend: TypeAlias = Callable[[Config, str, Say], None]
+"""What an attendant does with a configuration at an endpoint, until its process is asked to end."""
 
 BEAT_S = 1.0
 MAX_DETAIL = 300  # characters; a line stays below what a pipe takes whole
@@ -73,7 +78,7 @@ class Speech:
 
     def say(self, code: str | None, detail: str) -> None:
         """Tell how it is; see `Say`."""
-        self._write(msgspec.json.encode(Saying(code, printable(detail))) + b"\n")
+        self._write(msgspec.json.encode(Saying(code, shown(detail)[:MAX_DETAIL])) + b"\n")
 
     def beat(self, *_: object) -> None:
         """Show that the main thread comes round."""
@@ -84,28 +89,18 @@ class Speech:
             os.write(self._descriptor, line)
 
 
-def printable(text: str) -> str:
-    """Give what a log and a message can hold of a text."""
-    return "".join(c if c.isprintable() else " " for c in text[:MAX_DETAIL])
-
-
 def main(name: str) -> int:
     """Attend until asked to end; give the exit status."""
     speech = Speech()
     order = msgspec.json.decode(sys.stdin.buffer.readline(), type=Order)
-    logging.basicConfig(level=order.log_level, format="%(message)s", stream=sys.stderr)
+    log.setup(order.log_level)
     signal.signal(signal.SIGTERM, _end)
     threading.Thread(target=_end_with_the_daemon, daemon=True).start()
     # A signal, and no thread: Python answers it in the main thread, which is the one that may hang.
     signal.signal(signal.SIGALRM, speech.beat)
     signal.setitimer(signal.ITIMER_REAL, BEAT_S, BEAT_S)
     try:
-        room = ROOMS[name]
-        try:
-            attend = importlib.import_module(room.module).attend
-        except ModuleNotFoundError as error:
-            raise _lacks(name, room, error) from error
-        attend(order.config, order.endpoint, speech.say)
+        load(name)(order.config, order.endpoint, speech.say)
     except GenrecastError as error:
         speech.say(error.code, f"{error.message}; try: {error.remedy}")
         return error.exit_status
@@ -113,12 +108,26 @@ def main(name: str) -> int:
         logging.getLogger(__name__).debug("%s: unforeseen", name, exc_info=True)
         speech.say("internal", f"a fault of genrecast's own: {type(error).__name__}: {error}")
         return 1
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0.0)  # Python's own end takes the handler away before the timer
     return 0
 
 
-def _lacks(name: str, room: Room, error: ModuleNotFoundError) -> AttendantError:
-    remedy = f"pip install 'genrecast[{room.extra}]'" if room.extra else "install genrecast again"
-    return AttendantError(f"{name} needs the library '{error.name}', which is not installed", remedy=remedy)
+def load(name: str) -> Attend:
+    """Give what an attendant does.
+
+    Raises:
+        AttendantError: it needs a library that is not installed.
+    """
+    room = ROOMS[name]
+    try:
+        attend: Attend = importlib.import_module(room.module).attend
+    except ModuleNotFoundError as error:
+        raise AttendantError(
+            f"{name} needs the library '{error.name}', which is not installed",
+            remedy=f"pip install 'genrecast[{room.extra}]'" if room.extra else "install genrecast again",
+        ) from error
+    return attend
 
 
 def _end(*_: object) -> None:

@@ -15,7 +15,7 @@ from msgspec import Meta
 
 from streamer import sections
 from streamer.errors import Problem
-from streamer.sections import HistoryConfig, PageConfig
+from streamer.sections import HistoryConfig, MetricsConfig, MqttConfig, PageConfig, WebhookConfig
 
 DEFAULT_ENDPOINT = "tcp://127.0.0.1:5567"
 STATION_ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
@@ -64,6 +64,9 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
         station: the stations, at least one, ids unique.
         page: what stations play in a browser, where it is wanted.
         history: what is kept of what stations played, where it is wanted.
+        metrics: what Prometheus asks for, where it is wanted.
+        mqtt: the bridge to MQTT, where it is wanted.
+        webhook: the bridge to a URL, where it is wanted.
     """
 
     bind: str = DEFAULT_ENDPOINT
@@ -76,6 +79,9 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     station: tuple[StationConfig, ...] = ()
     page: PageConfig | None = None
     history: HistoryConfig | None = None
+    metrics: MetricsConfig | None = None
+    mqtt: MqttConfig | None = None
+    webhook: WebhookConfig | None = None
 
 
 def resolve(config: Config, folder: Path) -> Config:

@@ -190,6 +190,26 @@ class AttendantError(GenrecastError):
     exit_status = 9
 
 
+class MqttError(GenrecastError):
+    """The broker can't be reached or refuses us. It is tried again for ever."""
+
+    code = "mqtt"
+
+
+class WebhookError(GenrecastError):
+    """A message can't be posted.
+
+    Args:
+        final: True when trying again can't help.
+    """
+
+    code = "webhook"
+
+    def __init__(self, message: str, *, remedy: str, final: bool = False) -> None:
+        super().__init__(message, remedy=remedy)
+        self.final = final
+
+
 class ControlError(GenrecastError):
     """No daemon, or more than one, could be asked for something."""
 

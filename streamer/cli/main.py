@@ -23,6 +23,8 @@ COMMANDS = {
     "history": "Show what was played.",
     "report": "Make a web page of a station's day or week.",
     "classify": "Say what whole files are.",
+    "metrics": "Serve to Prometheus how a running daemon is.",
+    "bridge": "Tell MQTT or a webhook what a running daemon says.",
     "devices": "List the sound cards that can be listened to.",
     "doctor": "Say what works here, and what to do about what doesn't.",
     "demo": "Tag a minute of synthetic radio live.",

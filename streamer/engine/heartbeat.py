@@ -10,6 +10,7 @@ from streamer import __version__
 from streamer.config import StationConfig
 from streamer.engine.crew import Crew
 from streamer.engine.process import cpu_s, rss_mb
+from streamer.engine.stages import total
 from streamer.engine.wire import Ready
 from streamer.flow import State
 from streamer.publish.bus import Bus
@@ -59,6 +60,7 @@ class Heart:
             uptime=round(now - self._started, 3),
             stations=states,
             cpu=round(cpu, 4),
+            cpu_by_stage=total({"daemon": cpu_s()}, *(member.cpu_by_stage for member in members)),
             rss_mb=round(rss_mb() + sum(pulse.rss_mb for pulse in pulses), 1),
             lag_ms_p50=percentile(ordered, 0.50),
             lag_ms_p99=percentile(ordered, 0.99),

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable
 
 from streamer.config import Config, StationConfig
 from streamer.engine.launch import Launch, with_stations
+from streamer.engine.stages import total
 from streamer.engine.watch import hang
 from streamer.engine.wire import Alter, Ended, FromWorker, Pulse, Ready, Start, Stop, Stretch, Watch, Wire
 from streamer.publish.reporter import Memory
@@ -67,6 +68,7 @@ class Member:
         self._factor: float | None = None
         self._watched: frozenset[str] = frozenset()
         self._windows = self._dropped = 0  # of the processes before
+        self._cpu_by_stage: dict[str, float] = {}
         self._crashes: dict[str, deque[float]] = {}
         self._stopping = asyncio.Event()
 
@@ -84,6 +86,11 @@ class Member:
     def dropped(self) -> int:
         """Windows that were due and not done so far."""
         return self._dropped + (self.pulse.dropped if self.pulse else 0)
+
+    @property
+    def cpu_by_stage(self) -> dict[str, float]:
+        """CPU seconds so far, by what they were spent on."""
+        return total(self._cpu_by_stage, self.pulse.stages if self.pulse else {})
 
     async def run(self) -> None:
         """Keep a worker at work until it is stopped or has no station left."""
@@ -168,6 +175,7 @@ class Member:
         self._launch = self._wire = None
         if self.pulse is not None:
             self._windows, self._dropped = self.windows, self.dropped
+            self._cpu_by_stage = self.cpu_by_stage
             self.pulse = None
         self._at_work = {}
         while self.leaving:

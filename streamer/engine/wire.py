@@ -92,6 +92,7 @@ class Pulse(msgspec.Struct, tag=True, frozen=True, array_like=True):
         busy: share of the time since the pulse before in which it had work.
         cpu_s: CPU seconds so far.
         rss_mb: resident memory in MiB.
+        stages: CPU seconds so far that were spent on what (`engine.stages`).
     """
 
     lags_ms: list[float]
@@ -100,6 +101,7 @@ class Pulse(msgspec.Struct, tag=True, frozen=True, array_like=True):
     busy: float
     cpu_s: float
     rss_mb: float
+    stages: dict[str, float]
 
 
 class Ended(msgspec.Struct, tag=True, frozen=True, array_like=True):

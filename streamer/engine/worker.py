@@ -169,8 +169,9 @@ class Worker:
 
     def _pulse(self, busy: float) -> None:
         lags, self._lags[:] = list(self._lags), []
-        windows = self._scheduler.windows
-        self._wire.send(Pulse(lags, windows, self._dropped, min(max(busy, 0.0), 1.0), cpu_s(), rss_mb()))
+        windows, stages = self._scheduler.windows, self._scheduler.stages.told()
+        busy = min(max(busy, 0.0), 1.0)
+        self._wire.send(Pulse(lags, windows, self._dropped, busy, cpu_s(), rss_mb(), stages))
 
 
 async def main(connection: socket.socket, blame: Blame, selector: TickSelector) -> None:

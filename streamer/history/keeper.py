@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 
+from streamer.attend import Say
 from streamer.config import Config
 from streamer.errors import GenrecastError, HistoryBrokenError
 from streamer.history.backlog import Backlog
@@ -19,9 +20,6 @@ from streamer.history.sqlite import move_aside
 from streamer.history.store import Store
 from streamer.publish.subscribe import Subscriber
 from streamer.sections import HistoryConfig
-
-Say = Callable[[str | None, str], None]
-"""Tells trouble by the code of its error, or None and that all is well."""
 
 TOPICS = ("genre/", "track/")
 WAITING = 20_000  # messages that wait for a slow disk or server: forty stations for eight minutes

@@ -157,6 +157,7 @@ class Heartbeat(Message, frozen=True, kw_only=True):
     Attributes:
         stations: how many stations are in each state.
         cpu: share of one core since the heartbeat before, of all processes of the daemon.
+        cpu_by_stage: CPU seconds since the start, of all of them, by what they were spent on.
         rss_mb: resident memory in MiB, of all of them; pages that they share count more than once.
         windows: windows done since the start.
         dropped: windows that were due and not done since the start.
@@ -173,6 +174,7 @@ class Heartbeat(Message, frozen=True, kw_only=True):
     uptime: Seconds
     stations: dict[State, Count]
     cpu: Annotated[float, Meta(ge=0.0)]
+    cpu_by_stage: dict[str, Annotated[float, Meta(ge=0.0)]]
     rss_mb: Annotated[float, Meta(ge=0.0)]
     lag_ms_p50: Annotated[float, Meta(ge=0.0)] | None
     lag_ms_p99: Annotated[float, Meta(ge=0.0)] | None

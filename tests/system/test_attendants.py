@@ -30,16 +30,8 @@ HOP_S = 0.5
 KEEPER = """
     import signal, sys, types
     from pathlib import Path
-    import msgspec
-    import streamer.config
 
     FOLDER = Path(__file__).parent
-
-    class Section(msgspec.Struct, frozen=True):
-        enabled: bool = True
-
-    class Config(streamer.config.Config, frozen=True, forbid_unknown_fields=True, kw_only=True):
-        history: Section | None = None
 
     def attend(config, endpoint, say):
         signal.signal(signal.SIGUSR1, lambda *_: say("history-disk", "no space left on it"))
@@ -52,7 +44,6 @@ KEEPER = """
         finally:
             (FOLDER / "ended").write_text(f"{endpoint} {len(config.station)}")
 
-    streamer.config.Config = Config
     sys.modules["streamer.history.keeper"] = keeper = types.ModuleType("keeper")
     keeper.attend = attend
 """
