@@ -131,6 +131,7 @@ SERVERS = (
     ),
     Part("a radio server, for the tests", "icecast2", command("icecast2", "icecast")),
     Part("its programme, for the tests", "ffmpeg", command("ffmpeg")),
+    Part("what checks units, for the tests", "systemd", command("systemd-analyze")),
 )
 
 

@@ -15,6 +15,7 @@ DEBUG = "GENRECAST_DEBUG"  # shows tracebacks instead of sentences
 COMMANDS = {
     "run": "Listen to stations and publish what they play.",
     "reload": "Have a running daemon read its configuration again.",
+    "install": "Write the systemd unit that runs the daemon as a service.",
     "listen": "Show what a running daemon says.",
     "classify": "Say what whole files are.",
     "devices": "List the sound cards that can be listened to.",

@@ -77,7 +77,7 @@ def command(
         config = load_config(config_path) if config_path else _one(source, station)
         config = msgspec.structs.replace(config, **{key: v for key, v in given.items() if v is not None})
         check_config(config, name=str(config_path or "command line"))
-        _check_sources(config)
+        check_sources(config)
         return config
 
     run(read, config_path)
@@ -143,7 +143,12 @@ def _has_terminal() -> bool:
     return True
 
 
-def _check_sources(config: Config) -> None:
+def check_sources(config: Config) -> None:
+    """See to it that every source can be understood.
+
+    Raises:
+        SourceUriError: one can't; it names the station.
+    """
     from streamer.source.open import check_uri
 
     for station in config.station:
