@@ -41,6 +41,8 @@ TimeoutStartSec=120
 # Of engine progress; a worker that hangs has been replaced long before.
 WatchdogSec=60
 TimeoutStopSec=10
+# The daemon has its workers end.
+KillMode=mixed
 """
 
 ANYWHERE = """

@@ -4,6 +4,7 @@ import contextlib
 import itertools
 import json
 import os
+import pty
 import re
 import signal
 import subprocess
@@ -204,6 +205,21 @@ def test_a_daemon_without_a_file_says_that_there_is_nothing_to_read_again(tmp_pa
     assert process.returncode == 0
     assert unasked.returncode == 12
     assert "no daemon runs from a configuration file" in unasked.stderr
+
+
+def test_a_daemon_whose_terminal_is_closed_ends(tmp_path):
+    source = f"file:{write(tmp_path / 'tone.wav', sound(60))}?pace=live"
+    program = [sys.executable, "-m", "streamer.cli", "run", "--source", source]
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.chdir(ROOT)
+        os.execv(sys.executable, [*program, "--bind", f"ipc://{tmp_path}/bus"])
+    said = b""
+    while b"connected" not in said:
+        said += os.read(terminal, 4096)
+    os.close(terminal)
+
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
 
 
 def test_of_several_daemons_the_file_names_the_one_that_is_meant(tmp_path):
