@@ -139,6 +139,7 @@ SERVERS = (
         "postgresql",
         lambda: bool(shutil.which("initdb") or any(Path("/usr/lib/postgresql").glob("*/bin/initdb"))),
     ),
+    Part("what checks units, for the tests", "systemd", command("systemd-analyze")),
 )
 
 

@@ -217,6 +217,13 @@ class ControlError(GenrecastError):
     exit_status = 12
 
 
+class ServiceError(GenrecastError):
+    """A systemd unit can't be written, or what it would start could not work."""
+
+    code = "service"
+    exit_status = 13
+
+
 class SourceError(GenrecastError):
     """Audio can't be had from a source. While streaming it becomes a `no-signal` with this code.
 

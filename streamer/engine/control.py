@@ -148,7 +148,8 @@ def _running() -> Iterator[Running]:
 
 
 def _folders() -> list[Path]:
-    """Give where sockets lie: in the first one a daemon of this user and environment puts its own."""
+    """Give where sockets lie: in the first one a daemon of this environment puts its own."""
     service, session = os.environ.get("RUNTIME_DIRECTORY"), os.environ.get("XDG_RUNTIME_DIR")
-    places = [service, session and f"{session}/genrecast", "/run/genrecast"]
-    return list(dict.fromkeys(Path(place) for place in places if place))
+    if service:  # a unit's own, where no other daemon is meant
+        return [Path(service)]
+    return [*([Path(session) / "genrecast"] if session else []), Path("/run/genrecast")]

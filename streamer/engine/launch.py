@@ -45,8 +45,9 @@ class Launch:
         self.connection, theirs = socket.socketpair()
         module = ["-m", "streamer.engine.worker", str(self.blame.descriptor), str(theirs.fileno())]
         reads_stdin = any(station.source.lower().startswith("stdin:") for station in config.station)
-        # Ctrl-C is for the daemon, which tells the workers to end; what is blocked stays so in a child.
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        # Ctrl-C, and a terminal that is closed, are for the daemon, which tells the workers to end; what is
+        # blocked stays so in a child.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGHUP})
         try:
             self.process = subprocess.Popen(
                 [sys.executable, *module],

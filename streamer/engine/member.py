@@ -95,11 +95,10 @@ class Member:
     async def run(self) -> None:
         """Keep a worker at work until it is stopped or has no station left."""
         wait_s = FIRST_WAIT_S
-        while True:
+        while self.stations:
             began = time.monotonic()
-            config = with_stations(self._config, tuple(self.stations.values()))
-            self._launch = self._launch or Launch(config)
-            why = await self._serve(self._launch, config)
+            self._launch = self._launch or Launch(self._share())
+            why = await self._serve(self._launch)
             suspects = self._suspects(self._launch.blame.station)
             self._launch.kill()
             self._bury()
@@ -200,10 +199,14 @@ class Member:
             self._at_work[station.id] = len(self._told)
             self._told.append(station)
 
-    async def _serve(self, launch: Launch, config: Config) -> str:
+    def _share(self) -> Config:
+        return with_stations(self._config, tuple(self.stations.values()))
+
+    async def _serve(self, launch: Launch) -> str:
         """Speak with a process until it has gone; give what became of it."""
         reader, writer = await asyncio.open_connection(sock=launch.connection)
         wire = Wire(FromWorker, reader, writer)
+        config = self._share()
         wire.send(Start(config, self._boot, self._memories, logging.getLogger().getEffectiveLevel()))
         self._memories, self._told = {}, []
         self._take_note((), config.station)

@@ -51,8 +51,10 @@ class StandIn:
     def removed(self, station: str) -> None:
         """Tell that a station was taken out, and keep nothing of it for whoever comes late."""
         reporter = self._reporter(station)
-        detail = "it was taken out of the configuration"
-        reporter.status("stopped", now=time.time(), reason="removed", detail=detail)
+        detail, now = "it was taken out of the configuration", time.time()
+        if reporter.state != "no-signal":  # its worker died before it could tell so
+            reporter.no_signal(position_s=0.0, now=now, hop_s=self._hop_s)
+        reporter.status("stopped", now=now, reason="removed", detail=detail)
         log.info("%s: stopped: %s", station, detail)
         self._past[station] = reporter.memory
         self._bus.forget(station)

@@ -25,6 +25,7 @@ from streamer.flow import TrackVerdict, Verdict
 from streamer.publish.bus import Bus
 from streamer.publish.reporter import Reporter
 from streamer.sections import WebhookConfig
+from streamer.text import printable
 from tests.attending import ROOT, Attended, attending
 from tests.publish.test_bus import running
 from tests.system.conftest import answers, free_port, wait_until
@@ -134,7 +135,7 @@ def test_a_change_is_posted_signed_as_standard_webhooks_has_it(receiver):
     assert abs(int(headers["webhook-timestamp"]) - time.time()) < 60
     assert headers["webhook-id"] == "b00t-change-kexp-0"
     assert headers[":path"] == "/a?key=b"
-    assert (body["kind"], body["title"]) == ("change", HOSTILE)
+    assert (body["kind"], body["title"]) == ("change", printable(HOSTILE))
     assert "x-evil" not in headers
 
 

@@ -64,14 +64,6 @@ def kept(folder: Path) -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": f"{folder}:{ROOT}"}
 
 
-@pytest.fixture(scope="module")
-def one(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Heard]]:
-    """A daemon for several tests, and its folder."""
-    folder = tmp_path_factory.mktemp("attended")
-    with attended(folder) as heard:
-        yield folder, heard
-
-
 def attending(heard: Heard, state: str) -> Message:
     """Wait until the heartbeat says so of the keeper; give what it says."""
     beat = heard.until(lambda m: m["kind"] == "heartbeat" and m["attendants"]["history"]["state"] == state)
@@ -95,30 +87,23 @@ def assert_no_window_missing(heard: Heard) -> None:
     assert steps[1:] == pytest.approx([HOP_S] * len(steps[1:]), abs=1e-3)
 
 
-def test_trouble_of_an_attendant_is_told_until_it_is_over_and_its_death_until_the_next_one_lives(one):
-    folder, heard = one
-    keeper = pid(folder)
-
-    os.kill(keeper, signal.SIGUSR1)
-    trouble = attending(heard, "trouble")
-    os.kill(keeper, signal.SIGUSR2)
-    well = attending(heard, "running")
-    os.kill(keeper, signal.SIGSEGV)
-    died = attending(heard, "restarting")
-    attending(heard, "running")
+def test_trouble_and_death_of_an_attendant_are_told_until_they_are_over_and_it_ends_with_the_daemon(tmp_path):
+    with attended(tmp_path) as heard:
+        keeper = pid(tmp_path)
+        os.kill(keeper, signal.SIGUSR1)
+        trouble = attending(heard, "trouble")
+        os.kill(keeper, signal.SIGUSR2)
+        well = attending(heard, "running")
+        os.kill(keeper, signal.SIGSEGV)
+        died = attending(heard, "restarting")
+        attending(heard, "running")
+        pid(tmp_path)
 
     assert trouble == {"state": "trouble", "code": "history-disk", "detail": "no space left on it"}
     assert well == {"state": "running", "code": None, "detail": "it is written again"}
     assert (died["code"], died["detail"]) == ("attendant", "it died of signal 11")
-    assert Path(f"/proc/{pid(folder)}").exists()
-    assert_no_window_missing(heard)
-
-
-def test_an_attendant_is_asked_to_end_with_the_daemon_and_knows_where_it_publishes(tmp_path):
-    with attended(tmp_path):
-        pid(tmp_path)
-
     assert (tmp_path / "ended").read_text() == f"ipc://{tmp_path}/bus 1"
+    assert_no_window_missing(heard)
 
 
 def test_an_attendant_ends_when_the_daemon_is_killed(tmp_path):

@@ -23,6 +23,7 @@ from streamer.publish.bus import Bus
 from streamer.publish.messages import Heartbeat, utc
 from streamer.publish.reporter import Reporter
 from streamer.sections import MqttConfig
+from streamer.text import printable
 from tests.attending import ROOT, Attended, attending
 from tests.publish.test_bus import running
 from tests.system.conftest import Mosquitto
@@ -139,7 +140,7 @@ def test_home_assistant_finds_three_entities_of_a_station_and_their_templates_sa
         for entity in found
     ]
     assert shown == ["jazz", "83.0", "ON"]
-    assert state["title"] == HOSTILE
+    assert state["title"] == printable(HOSTILE)
     assert {entity["device"]["identifiers"][0] for entity in found} == {"genrecast_kexp"}
     assert len({entity["unique_id"] for entity in found}) == 3
     assert {entity["availability_topic"] for entity in found} == {"genrecast/availability"}

@@ -4,6 +4,7 @@ import contextlib
 import itertools
 import json
 import os
+import pty
 import re
 import signal
 import subprocess
@@ -35,8 +36,7 @@ HOP_S = 0.5
 @pytest.fixture(autouse=True)
 def runtime(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     """Have daemons and `genrecast reload` meet in a folder of the test's own."""
-    monkeypatch.delenv("RUNTIME_DIRECTORY", raising=False)
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path_factory.mktemp("run")))
+    monkeypatch.setenv("RUNTIME_DIRECTORY", str(tmp_path_factory.mktemp("run")))
 
 
 def reload(*arguments: object) -> "subprocess.CompletedProcess[str]":
@@ -68,9 +68,9 @@ def stopped(heard: Heard, station: str) -> str:
 
 
 def missed(windows: list[Message]) -> int:
-    """Count windows that should lie between these; a busy machine may make hops longer, and says so."""
+    """Count windows that should lie between these, at the hops that they name."""
     return sum(
-        round((after["position"] - before["position"]) / max(before["hop"], after["hop"])) - 1 + after["gap"]
+        max(round((after["position"] - before["position"]) / max(before["hop"], after["hop"])) - 1, 0)
         for before, after in itertools.pairwise(windows)
     )
 
@@ -96,6 +96,7 @@ def test_of_forty_stations_those_that_are_not_touched_lose_no_window(programme, 
         edit(config, (f"'{stations.url(2)}'", f"'{stations.url(0)}'"))
         config.write_text(config.read_text() + table("new", stations.url(1)))
         answer = reload()
+        assert answer.stdout == "added: new\nchanged: s2\nremoved: s0, s1\n"
         all_heard(heard, {"new", "s2"})
         gone = {m["station"]: m["reason"] for m in heard.messages[before:] if m.get("event") == "stopped"}
         workers = len(heard.workers())
@@ -103,18 +104,18 @@ def test_of_forty_stations_those_that_are_not_touched_lose_no_window(programme, 
         config.write_text(config.read_text() + table("s0", stations.url(0)))
         again = reload("--config", config)
         all_heard(heard, {"s0"})
-        listen_for(heard, 2 * HOP_S)
+        beat = heard.until(lambda m: m["kind"] == "heartbeat")
         late = replayed(tmp_path)
 
-    assert answer.stdout == "added: new\nchanged: s2\nremoved: s0, s1\n"
     assert again.stdout == "added: s0\n"
     assert gone == {"s0": "removed", "s1": "removed", "s2": "changed"}
     assert late == untouched | {"s0", "s2", "new"}
     assert workers == 2
     assert_unbroken(heard.messages)
     told = by_topic(heard.messages[before:])
+    # Nothing is lost but what the daemon itself says that it couldn't do on a busy machine.
+    assert sum(missed(told["genre", station]) for station in untouched) <= beat["dropped"]
     for station in untouched:
-        assert missed(told["genre", station]) == 0, station
         assert {m["event"] for m in told["status", station]} <= {"title"}, station
 
 
@@ -123,7 +124,7 @@ def two(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Heard]
     """A daemon over two stations for several tests, and its configuration."""
     folder = tmp_path_factory.mktemp("two")
     tone = write(folder / "tone.wav", sound(110))
-    env = {**os.environ, "XDG_RUNTIME_DIR": str(folder)}
+    env = {**os.environ, "RUNTIME_DIRECTORY": str(folder)}
     with daemon(folder, *[f"file:{tone}?pace=live"] * 2, hop=HOP_S, env=env) as heard:
         all_heard(heard, {"s0", "s1"})
         yield folder / "c.toml", heard
@@ -132,7 +133,7 @@ def two(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Heard]
 @contextlib.contextmanager
 def edited(config: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Let a test write into a configuration, which is as before in the end."""
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(config.parent))
+    monkeypatch.setenv("RUNTIME_DIRECTORY", str(config.parent))
     text = config.read_text()
     yield
     config.write_text(text)
@@ -206,15 +207,30 @@ def test_a_daemon_without_a_file_says_that_there_is_nothing_to_read_again(tmp_pa
     assert "no daemon runs from a configuration file" in unasked.stderr
 
 
-def test_of_several_daemons_the_file_names_the_one_that_is_meant(tmp_path):
-    tone = write(tmp_path / "tone.wav", sound(60))
-    folders = [tmp_path / name for name in ("one", "two")]
-    with contextlib.ExitStack() as stack:
-        for folder in folders:
-            folder.mkdir()
-            stack.enter_context(daemon(folder, f"file:{tone}?pace=live")).signal()
-        both, one = reload(), reload("--config", folders[0] / "c.toml")
+def test_a_daemon_whose_terminal_is_closed_ends(tmp_path):
+    source = f"file:{write(tmp_path / 'tone.wav', sound(60))}?pace=live"
+    program = [sys.executable, "-m", "streamer.cli", "run", "--source", source]
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.chdir(ROOT)
+        os.execv(sys.executable, [*program, "--bind", f"ipc://{tmp_path}/bus"])
+    said = b""
+    while b"connected" not in said:
+        said += os.read(terminal, 4096)
+    os.close(terminal)
 
-    assert both.returncode == 12
-    assert all(str(folder / "c.toml") in both.stderr for folder in folders)
-    assert one.stdout == "nothing is new\n"
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+
+
+def test_of_several_daemons_the_file_names_the_one_that_is_meant(two, monkeypatch, tmp_path):
+    config, _ = two
+    monkeypatch.setenv("RUNTIME_DIRECTORY", str(config.parent))
+    tone = write(tmp_path / "tone.wav", sound(60))
+    with daemon(tmp_path, f"file:{tone}?pace=live") as heard:
+        heard.signal()
+        unnamed, named = reload(), reload("--config", config)
+
+    assert unnamed.returncode == 12
+    assert str(config) in unnamed.stderr
+    assert str(tmp_path / "c.toml") in unnamed.stderr
+    assert named.stdout == "nothing is new\n"
