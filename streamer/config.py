@@ -2,6 +2,7 @@
 
 import re
 import tomllib
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Literal
 
@@ -11,6 +12,7 @@ from streamer.errors import ConfigError
 
 DEFAULT_ENDPOINT = "tcp://127.0.0.1:5567"
 STATION_ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
+HOST_NAME = re.compile(r"[^\W_](?:[\w.-]{0,251}[^\W_])?")
 
 MAX_WORKERS = 256  # more than cores in any one machine
 
@@ -33,6 +35,22 @@ class StationConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     duty: float | None = None
 
 
+class SecurityConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """`[security]`: who may subscribe, and where stations may lead.
+
+    Attributes:
+        server_key: file with the key of the daemon, as `genrecast keys new` makes it; with it,
+            messages are encrypted and only those in `allow` have them.
+        allow: file that lists the public keys of subscribers.
+        allow_private: networks (`10.0.0.0/8`), addresses and host names that stations may lead to
+            though they are not of the public internet; True for all.
+    """
+
+    server_key: str | None = None
+    allow: str | None = None
+    allow_private: bool | tuple[str, ...] = ()
+
+
 SHIPPED_MODELS = ("default", "accurate")
 """The embedded models. A file of such a name is meant where its path is written, `./accurate`."""
 
@@ -49,6 +67,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
         duty: share of the audio that is decoded, 0.05 to 1; below 1 windows are side by side at best,
             the hop is as long as that takes, and what lies between them is only counted.
         workers: processes that listen; 0: as many as pay for so many stations.
+        security: who may subscribe, and where stations may lead.
         station: the stations, at least one, ids unique.
     """
 
@@ -59,6 +78,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     hop: float = 1.0
     duty: float = 1.0
     workers: int = 0
+    security: SecurityConfig = SecurityConfig()
     station: tuple[StationConfig, ...] = ()
 
 
@@ -86,7 +106,14 @@ def load_config(path: Path) -> Config:
     base = path.resolve().parent
     if config.model is not None and config.model not in SHIPPED_MODELS:
         config = msgspec.structs.replace(config, model=str(base / config.model))
+    config = msgspec.structs.replace(config, security=_resolve(config.security, base))
     return check_config(config, name=str(path))
+
+
+def _resolve(security: SecurityConfig, base: Path) -> SecurityConfig:
+    """Give the section with its files relative to the configuration file."""
+    given = {"server_key": security.server_key, "allow": security.allow}
+    return msgspec.structs.replace(security, **{key: str(base / at) for key, at in given.items() if at})
 
 
 def check_config(config: Config, *, name: str) -> Config:
@@ -112,6 +139,7 @@ def check_config(config: Config, *, name: str) -> Config:
             f"{name}: workers = {config.workers} is out of range",
             remedy=f"give 1 to {MAX_WORKERS}, or 0 for as many as pay",
         )
+    _check_security(config.security, name)
     if not config.station:
         raise ConfigError(f"{name}: no station", remedy="add a [[station]] with 'id' and 'source'")
     if sum(station.source.lower().startswith("stdin:") for station in config.station) > 1:
@@ -137,3 +165,20 @@ def check_config(config: Config, *, name: str) -> Config:
                 remedy="name one that Python knows, such as 'latin-1' or 'cp1251'",
             ) from error
     return config
+
+
+def _check_security(security: SecurityConfig, name: str) -> None:
+    if (security.server_key is None) != (security.allow is None):
+        raise ConfigError(
+            f"{name}: [security] has one of server_key and allow, and they work together",
+            remedy="give both; 'genrecast keys new' makes the files and says the lines",
+        )
+    for entry in () if isinstance(security.allow_private, bool) else security.allow_private:
+        try:
+            ip_network(entry, strict=False)
+        except ValueError as error:
+            if not HOST_NAME.fullmatch(entry):
+                raise ConfigError(
+                    f"{name}: [security] allow_private: '{entry}' is no network, address or host name",
+                    remedy='name such as "192.168.1.0/24", "10.0.0.5" or "icecast.lan"',
+                ) from error

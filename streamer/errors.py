@@ -102,6 +102,12 @@ class SourceNotFoundError(SourceError):
     code = "source-not-found"
 
 
+class SourceForbiddenError(SourceError):
+    """The stream leads to an address that is not of the public internet, and the user has not named it."""
+
+    code = "source-forbidden"
+
+
 class SourceConnectionError(SourceError):
     """The connection was refused, reset, timed out or failed in TLS."""
 

@@ -6,13 +6,15 @@ from contextlib import aclosing
 
 from streamer.errors import SourceEndedError, SourceError, SourceHttpError
 from streamer.flow import Block, SourceEvent, Title
+from streamer.source.address import AddressPolicy
 from streamer.source.base import Source
 from streamer.source.decode import StreamDecoder
 from streamer.source.hls import HlsStream
-from streamer.source.http import HttpResponse, fetch
+from streamer.source.http import HttpClient
 from streamer.source.icy import IcyReader, parse_metaint
 from streamer.source.pace import Pacer
 from streamer.source.playlist import MAX_DEPTH, MAX_PLAYLIST, parse_playlist, playlist_kind
+from streamer.source.response import HttpResponse
 from streamer.source.url import check_url, redact
 from streamer.source.wake import Meter
 
@@ -26,15 +28,17 @@ class RadioSource(Source):
 
     Args:
         url: of a stream, a playlist of streams or an HLS playlist.
+        policy: where it, and what it leads to, may be.
         charset: how its titles are encoded where they are not UTF-8.
     """
 
     live = True
     stall_s = 15.0  # of silence on the line: with a second to notice, `no-signal` comes within 20 s
 
-    def __init__(self, url: str, *, charset: str = "latin-1") -> None:
+    def __init__(self, url: str, *, policy: AddressPolicy, charset: str = "latin-1") -> None:
         check_url(url)
         self._url, self._charset = url, charset
+        self._client = HttpClient(policy)
         self._responses: list[HttpResponse] = []
         self._audio: StreamDecoder | HlsStream | None = None
         self._tries = MAX_TRIES
@@ -70,7 +74,7 @@ class RadioSource(Source):
 
     async def _follow(self, url: str, depth: int) -> AsyncGenerator[SourceEvent, None]:
         """Listen to what is at an address, through playlists where it leads to such."""
-        response = await fetch(url)
+        response = await self._client.fetch(url)
         self._responses.append(response)
         try:
             head = await response.read_some()
@@ -88,7 +92,7 @@ class RadioSource(Source):
                 self._responses.remove(response)
         if playlist_kind(body) == "hls":
             self.stall_s = HLS_STALL_S
-            self._audio = hls = HlsStream(response.url, body)
+            self._audio = hls = HlsStream(response.url, body, self._client)
             async with aclosing(hls.events()) as events:
                 async for event in events:
                     yield event
