@@ -32,6 +32,12 @@ class ConfigError(GenrecastError):
     exit_status = 3
 
 
+class KeysError(ConfigError):
+    """A file with keys is missing, malformed, or open to others."""
+
+    code = "keys"
+
+
 class ModelError(GenrecastError):
     """A model file can't be used at all: not ONNX, truncated, unsafe or too large."""
 

@@ -15,6 +15,7 @@ DEBUG = "GENRECAST_DEBUG"  # shows tracebacks instead of sentences
 COMMANDS = {
     "run": "Listen to stations and publish what they play.",
     "listen": "Show what a running daemon says.",
+    "keys": "Make keys, and say who may subscribe from other machines.",
     "classify": "Say what whole files are.",
     "devices": "List the sound cards that can be listened to.",
     "doctor": "Say what works here, and what to do about what doesn't.",

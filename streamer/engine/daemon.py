@@ -20,6 +20,7 @@ from streamer.engine.wire import Ended, Failure, FromWorker, Pulse, Ready, Said
 from streamer.errors import GenrecastError, WorkerError
 from streamer.flow import State
 from streamer.publish.bus import Bus
+from streamer.publish.keys import server_keys
 from streamer.publish.memory import recall
 from streamer.publish.messages import Heartbeat, utc
 from streamer.publish.reporter import Memory, Reporter
@@ -42,13 +43,16 @@ class Daemon:
 
     Raises:
         PublishError: the endpoint can't be bound.
+        KeysError: a file with keys can't be used.
     """
 
     def __init__(self, config: Config, launches: list[tuple[Config, Launch]]) -> None:
         self.boot = secrets.token_hex(4)
         self._config, self._launches = config, launches
         try:
-            self.bus = Bus(config.bind, open_to_network=config.open_to_network)
+            self.bus = Bus(
+                config.bind, open_to_network=config.open_to_network, keys=server_keys(config.security)
+            )
         except BaseException:
             for _, launch in launches:
                 launch.kill()
