@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -13,6 +14,8 @@ from streamer.publish.messages import KINDS, Message
 
 MAX_MESSAGE = 64 * 1024  # bytes; a daemon's are below 2 KB: who publishes more is none
 TIMEOUT_MS = 200  # how long a caller may wait for the chance to do something else
+
+_MOMENTS = {"time", "since", "start", "end"}
 
 
 class Subscriber:
@@ -89,6 +92,9 @@ def parse(frames: list[bytes]) -> dict[str, Any] | None:
         kind = msgspec.json.decode(payload, type=Message).kind
         msgspec.json.decode(payload, type=KINDS.get(kind, Message))
         message: dict[str, Any] = json.loads(payload)
-    except (ValueError, RecursionError, msgspec.MsgspecError):
+        for holder in (message, message["from"]) if kind == "change" else (message,):
+            for moment in _MOMENTS & holder.keys():
+                datetime.fromisoformat(holder[moment]).astimezone()  # the schema's pattern takes hour 99
+    except (ValueError, TypeError, OverflowError, RecursionError, msgspec.MsgspecError):
         return None
     return message

@@ -117,7 +117,8 @@ def _demux_container(data: bytes, container_format: str, name: str) -> Demuxed:
             if not container.streams.audio:
                 raise not_audio(name, "its segments have no audio track")
             audio = container.streams.audio[0]
-            codec = "mp3" if audio.codec_context.name.startswith("mp3") else audio.codec_context.name
+            codec = getattr(audio.codec_context, "name", "unknown")  # FFmpeg may know none
+            codec = "mp3" if codec.startswith("mp3") else codec
             if codec not in DECODERS:
                 raise not_audio(name, f"'{codec[:40]}' is not decoded here")
             extradata = audio.codec_context.extradata if container_format == "mp4" else None

@@ -36,16 +36,17 @@ def check_url(url: str) -> SplitResult:
 
 
 def redact(url: str) -> str:
-    """Give a URL without what may be secret in it: user, password, query, fragment."""
+    """Give a URL without what may be secret in it (user, password, query, fragment), fit to be printed."""
     try:
         parts = urlsplit(url)
         port = f":{parts.port}" if parts.port else ""
         host = parts.hostname or ""
     except ValueError:
-        return url.partition("?")[0].rpartition("@")[2][:200] if "//" in url else "a malformed URL"
-    host = f"[{host}]" if ":" in host else host
-    path = "".join(c if c.isprintable() else "?" for c in parts.path)[:200]
-    return f"{parts.scheme}://{host}{port}{path}{'?...' if parts.query else ''}"
+        shown = url.partition("?")[0].rpartition("@")[2][:200] if "//" in url else "a malformed URL"
+    else:
+        host = f"[{host}]" if ":" in host else host[:200]
+        shown = f"{parts.scheme}://{host}{port}{parts.path[:200]}{'?...' if parts.query else ''}"
+    return "".join(c if c.isprintable() else "?" for c in shown)
 
 
 def ascii_host(host: str) -> str:
