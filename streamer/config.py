@@ -95,7 +95,7 @@ def load_config(path: Path) -> Config:
             f"{path}: can't be read: {getattr(error, 'strerror', None) or error}",
             remedy="give --config an existing UTF-8 TOML file",
         ) from error
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise ConfigError(f"{path}: no valid TOML: {error}", remedy="mend the line that is named") from error
     try:
         config = msgspec.convert(raw, Config)

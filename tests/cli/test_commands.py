@@ -76,6 +76,7 @@ def test_what_is_wrong_is_named_and_no_traceback_shown(genrecast, tiny, args, st
         ("station = 5", "station"),
         ("[[station]]\nid = 'a'\nsource = 'x'\n[[station]]\nid = 'a'\nsource = 'y'", "twice"),
         ("= nonsense", "TOML"),
+        ("x = " + "[" * 5000, "TOML"),
         ("", "no station"),
         ("[[station]]\nid = 'a'\nsource = 'x'\ncharset = 'klingon'", "klingon"),
         ("".join(f"[[station]]\nid = '{i}'\nsource = 'stdin:'\n" for i in "ab"), "stdin"),

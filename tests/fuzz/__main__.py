@@ -1,6 +1,7 @@
 """`python -m tests.fuzz`: the long run, with a line of progress; ends with 1 where it found something."""
 
 import argparse
+import math
 import sys
 import time
 from pathlib import Path
@@ -27,7 +28,7 @@ def main() -> int:
         target.run(make_input(name, target.seeds(), int(number), target.tokens))
         return 0
     jobs = [
-        Job(name, given.first, given.first + count // len(names))
+        Job(name, given.first, given.first + math.ceil(count / len(names)))
         for names, count in ((PARSERS, given.parsers), (STREAMS, given.streams))
         for name in names
     ]

@@ -23,12 +23,18 @@ SECONDS = 0.25
 MAX_SECONDS = 3600.0  # of audio in an input: 64 KiB of FLAC can hold hours of silence, and come bit by bit
 
 
+_BOXES = tuple(
+    b"moov trak mdia minf stbl moof traf trun tfhd stsz stz2 stts ctts stsc stco stsd sidx mdat free".split()
+)
+
+
 @dataclass(frozen=True)
 class Stream:
-    """A way to be decoded: valid inputs, and what takes one."""
+    """A way to be decoded: valid inputs, what takes one, and what has a meaning there."""
 
     seeds: Callable[[], list[bytes]]
     run: Callable[[bytes], None]
+    tokens: tuple[bytes, ...] = ()
 
 
 @cache
@@ -164,8 +170,8 @@ def decode_file(data: bytes) -> None:
 
 
 STREAMS = {
-    "live": Stream(live, decode_live),
-    "segment": Stream(segments, decode_segment),
+    "live": Stream(live, decode_live, (b"OggS", b"ID3", b"\xff\xfb", b"\xff\xf1", b"fLaC")),
+    "segment": Stream(segments, decode_segment, (*_BOXES, b"\x7f\0\0\0", b"\x47\x40\0\x10")),
     "file": Stream(files, decode_file),
 }
 """What decodes: by name."""

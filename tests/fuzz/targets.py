@@ -233,7 +233,8 @@ PARSERS: dict[str, Target] = {
 """What parses: by name."""
 
 TARGETS: dict[str, Target] = PARSERS | {
-    name: Target(stream.seeds, stream.run, (SourceError,)) for name, stream in STREAMS.items()
+    name: Target(stream.seeds, stream.run, (SourceError,), list(stream.tokens))
+    for name, stream in STREAMS.items()
 }
 """All there is."""
 
