@@ -40,7 +40,7 @@ def _headers(data: bytes) -> Iterator[tuple[int, int]]:
         if data[at + 4 : at + 8] != b"mdat":
             yield at, min(at + size, len(data))
         at += size
-    yield at, len(data)
+    yield min(at, len(data)), len(data)
 
 
 def _claim(data: bytes, at: int, name: bytes) -> int:

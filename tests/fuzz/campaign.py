@@ -17,8 +17,7 @@ from typing import Any, NamedTuple
 
 SLOW_S = 1.0  # of CPU for one input of at most 64 KiB, whatever else the machine does
 HANG_S = 60.0  # without a next input; then the process is killed
-MAX_GROWTH_MB = 300  # of a process beyond what it had after its first thousand inputs
-WARM = 1000
+WARM = 1000  # inputs, after which a process has all the memory that it should have
 MAX_DATA = 4 << 30  # bytes: who asks for more gets a MemoryError, which is a finding
 LOOK_S = 0.2
 
@@ -128,8 +127,9 @@ def _work(jobs: Sequence[Job], at: Any, folder: Path) -> None:
             at[2], done = peak, done + 1
             if done == WARM:
                 base = peak
-            if done > WARM and peak > base + MAX_GROWTH_MB:
+            if done > WARM and peak > base + target.growth_mb:
                 note(folder, job.target, number, "memory", f"{peak} MB, {base} MB before")
-                base = peak
+                at[1] = number + 1
+                return  # another process goes on: this peak would hide the next one
         at[1] = job.last
     at[0] = len(jobs)

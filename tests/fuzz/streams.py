@@ -30,11 +30,12 @@ _BOXES = tuple(
 
 @dataclass(frozen=True)
 class Stream:
-    """A way to be decoded: valid inputs, what takes one, and what has a meaning there."""
+    """A way to be decoded: valid inputs, what takes one, what has a meaning there, what memory it may take."""
 
     seeds: Callable[[], list[bytes]]
     run: Callable[[bytes], None]
     tokens: tuple[bytes, ...] = ()
+    growth_mb: int = 300
 
 
 @cache
@@ -172,6 +173,7 @@ def decode_file(data: bytes) -> None:
 STREAMS = {
     "live": Stream(live, decode_live, (b"OggS", b"ID3", b"\xff\xfb", b"\xff\xf1", b"fLaC")),
     "segment": Stream(segments, decode_segment, (*_BOXES, b"\x7f\0\0\0", b"\x47\x40\0\x10")),
-    "file": Stream(files, decode_file),
+    # The user's own files: FFmpeg makes room for what their tables claim, up to its own limit.
+    "file": Stream(files, decode_file, growth_mb=2048),
 }
 """What decodes: by name."""

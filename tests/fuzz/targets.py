@@ -51,12 +51,14 @@ class Target:
         run: takes an input; what it raises is a finding, but for `allowed`.
         allowed: the errors that are promised.
         tokens: what has a meaning there.
+        growth_mb: memory that a process may take beyond what it had when it was warm.
     """
 
     seeds: Callable[[], list[bytes]]
     run: Callable[[bytes], None]
     allowed: tuple[type[Exception], ...]
     tokens: list[bytes] = field(default_factory=list)
+    growth_mb: int = 300
 
 
 def texts(name: str) -> list[bytes]:
@@ -233,7 +235,7 @@ PARSERS: dict[str, Target] = {
 """What parses: by name."""
 
 TARGETS: dict[str, Target] = PARSERS | {
-    name: Target(stream.seeds, stream.run, (SourceError,), list(stream.tokens))
+    name: Target(stream.seeds, stream.run, (SourceError,), list(stream.tokens), stream.growth_mb)
     for name, stream in STREAMS.items()
 }
 """All there is."""

@@ -54,6 +54,11 @@ def test_a_table_that_claims_too_much_is_refused_wherever_it_lies(table: bytes) 
         demux(fragments() + table, None, name="test")
 
 
+def test_a_box_of_any_size_is_walked_past() -> None:
+    assert claimed_samples(b"\0\0\0\1free" + b"\xff" * 8 + box(b"trun", 0, 5)) == 5
+    assert claimed_samples(b"\0\0\0\1mdat" + b"\xff" * 8 + box(b"trun", 0, 5)) == 0
+
+
 def test_what_audio_looks_like_is_no_claim() -> None:
     assert claimed_samples(box(b"mdat", size=100) + box(b"trun", 0, 2**31)) == 0
     assert claimed_samples(box(b"mdat", size=8) + box(b"trun", 0, 2**31)) == 2**31
