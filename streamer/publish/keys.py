@@ -145,11 +145,11 @@ def make_key(folder: Path) -> Key:
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         _create(path, f"{_KEY_HEAD}{key.secret.hex()}\n")
-    except FileExistsError as error:
-        raise KeysError(
-            f"{path}: there is a key already", remedy="use it, move it away, or give another --dir"
-        ) from error
     except OSError as error:
+        if path.exists():
+            raise KeysError(
+                f"{path}: there is a key already", remedy="use it, move it away, or give another --dir"
+            ) from error
         raise _unwritable(path, error) from error
     if not (folder / ALLOW_FILE).exists():
         _create(folder / ALLOW_FILE, _ALLOW_HEAD)

@@ -57,6 +57,15 @@ def test_what_is_wrong_with_a_key_is_told(keys, args, words):
     assert "Traceback" not in done.stderr
 
 
+def test_a_folder_that_is_none_is_told(genrecast, tmp_path):
+    (tmp_path / "file").touch()
+
+    done = genrecast("keys", "new", "--dir", tmp_path / "file")
+
+    assert done.returncode == 3
+    assert "can't be written" in done.stderr
+
+
 def test_listen_wants_both_keys_or_none(genrecast, tmp_path):
     done = genrecast("listen", "--server-key", "0" * 64)
 

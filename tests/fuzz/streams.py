@@ -30,7 +30,7 @@ _BOXES = tuple(
 
 @dataclass(frozen=True)
 class Stream:
-    """A way to be decoded: valid inputs, what takes one, what has a meaning there, what memory it may take."""
+    """A way to be decoded; what it has is as in `Target`."""
 
     seeds: Callable[[], list[bytes]]
     run: Callable[[bytes], None]

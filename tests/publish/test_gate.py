@@ -1,11 +1,12 @@
 """Who has no key on the list has no message: seen from real subscribers on real sockets."""
 
 import asyncio
+import contextlib
 import logging
+import socket
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,7 @@ from streamer.publish.keys import (
 )
 from streamer.publish.reporter import Reporter
 from streamer.publish.subscribe import Subscriber
+from tests.fuzz.mutate import make_input
 from tests.tiny_model import LABELS
 
 PATIENCE_S = 10.0
@@ -71,7 +73,7 @@ def server(
     made.close()
 
 
-@contextmanager
+@contextlib.contextmanager
 def subscribed(server: Server, keys: ClientKeys | None) -> Iterator[Subscriber]:
     subscriber = Subscriber(server.bus.endpoint, keys=keys)
     try:
@@ -186,18 +188,36 @@ def test_refused_ones_that_come_again_and_again_are_one_line(
     assert len([r for r in caplog.records if r.levelno == logging.WARNING]) == 1
 
 
+def test_rubbish_on_the_socket_harms_nobody(tmp_path: Path) -> None:
+    """ZMTP greetings and handshakes that are none, and connections that say nothing."""
+    server = Server(tmp_path, "tcp://127.0.0.1:*")
+    greeting = b"\xff" + bytes(8) + b"\x7f\x03\x01" + b"CURVE".ljust(20, b"\0") + bytes(32)
+    hello = b"\x04\xc8\x05HELLO" + bytes(194)
+    port = int(server.bus.endpoint.rpartition(":")[2])
+    try:
+        with contextlib.ExitStack() as stack:
+            for number in range(200):
+                peer = stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=5))
+                with contextlib.suppress(OSError):
+                    peer.sendall(make_input("zmtp", [greeting, greeting + hello, b""], number))
+            with subscribed(server, ClientKeys(server.key, server.key.public)) as subscriber:
+                assert hears(subscriber)
+    finally:
+        server.close()
+
+
 def test_nobody_comes_in_while_nobody_answers(tmp_path: Path) -> None:
     key = make_key(tmp_path)
     allow(tmp_path / ALLOW_FILE, key.public, "me")
     bus = Bus("tcp://127.0.0.1:*", keys=ServerKeys(key, AllowList(tmp_path / ALLOW_FILE)))
     try:
-        with zmq.Context() as context, context.socket(zmq.SUB) as socket:
-            ClientKeys(key, key.public).apply(socket)
-            socket.subscribe("")
-            socket.connect(bus.endpoint)
+        with zmq.Context() as context, context.socket(zmq.SUB) as late:
+            ClientKeys(key, key.public).apply(late)
+            late.subscribe("")
+            late.connect(bus.endpoint)
             time.sleep(0.3)
             bus.publish([(b"genre/a/", b"{}")])
-            assert not socket.poll(300)
+            assert not late.poll(300)
     finally:
         bus.close()
 
