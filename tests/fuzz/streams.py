@@ -41,7 +41,7 @@ class Stream:
 @cache
 def sound(encoder: str, container_format: str, *, rate: int = 44_100, layout: str = "stereo") -> bytes:
     """Give a quarter of a second of a noisy tone, some kilobytes."""
-    count = {"mono": 1, "stereo": 2, "5.1": 6}[layout]
+    count = {"mono": 1, "stereo": 2, "5.1": 6, "7.1": 8}[layout]
     time = np.arange(int(rate * SECONDS)) / rate
     mono = 0.3 * np.sin(2 * np.pi * 440 * time) + 0.02 * np.random.default_rng(1).normal(size=len(time))
     file = io.BytesIO()
@@ -51,9 +51,8 @@ def sound(encoder: str, container_format: str, *, rate: int = 44_100, layout: st
         resampler = av.AudioResampler(
             stream.codec_context.format, layout, rate, frame_size=stream.codec_context.frame_size or 1024
         )
-        frame = av.AudioFrame.from_ndarray(
-            np.repeat(mono[None].astype(np.float32), count, axis=0), format="fltp", layout=layout
-        )
+        packed = np.repeat(mono.astype(np.float32), count)[None]
+        frame = av.AudioFrame.from_ndarray(packed, format="flt", layout=layout)
         frame.sample_rate, frame.pts, frame.time_base = rate, 0, Fraction(1, rate)
         for part in [*resampler.resample(frame), *resampler.resample(None)]:
             container.mux(stream.encode(part))
@@ -68,6 +67,7 @@ def live() -> list[bytes]:
         sound("libmp3lame", "mp3", rate=22_050, layout="mono"),
         sound("aac", "adts"),
         sound("aac", "adts", layout="5.1"),
+        sound("aac", "adts", layout="7.1"),
         sound("libopus", "ogg", rate=48_000),
         sound("vorbis", "ogg"),
         sound("flac", "ogg", layout="mono"),

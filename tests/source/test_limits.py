@@ -5,16 +5,18 @@ import time
 
 import pytest
 from loopback import Handler, listen, ok, pages, serve
-from tones import encode, samples_of
+from tones import encode, formats_of, samples_of
 
 from streamer.errors import NotAudioError, SourceEndedError, SourceError, SourceHttpError
 from streamer.flow import SourceEvent
 from streamer.source import response
+from streamer.source.decode import StreamDecoder
 from streamer.source.hls_playlist import MAX_SEGMENT, MAX_SEGMENTS, parse_media
 from streamer.source.icy import IcyReader, parse_metaint
 from streamer.source.open import open_source
 from streamer.source.packets import DECODERS, PacketDecoder
 from streamer.source.playlist import MAX_ENTRIES, MAX_PLAYLIST, parse_playlist
+from tests.fuzz.streams import sound
 
 URL = "http://radio.example/live.m3u8"
 
@@ -161,3 +163,21 @@ def test_a_codec_that_is_not_on_the_list_never_reaches_ffmpeg(codec: str) -> Non
     assert codec not in DECODERS
     with pytest.raises(NotAudioError):
         PacketDecoder(codec, name="test")
+
+
+def test_eight_channels_are_heard() -> None:
+    """PyAV gives such a frame a ninth plane, whose address is nobody's."""
+    decoder = StreamDecoder(name="test")
+
+    events = [*decoder.feed(sound("aac", "adts", layout="7.1")), *decoder.flush()]
+
+    assert formats_of(events)[0].channels == 8
+    assert samples_of(events).shape[1] == 8
+    assert samples_of(events).any(axis=0).all()
+
+
+def test_a_rate_that_nobody_broadcasts_at_is_no_audio() -> None:
+    decoder = StreamDecoder(name="test")
+
+    with pytest.raises(NotAudioError, match="384000 Hz"):
+        list(decoder.feed(sound("flac", "ogg", rate=384_000, layout="mono")))
