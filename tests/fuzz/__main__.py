@@ -32,8 +32,7 @@ def main() -> int:
         for names, count in ((PARSERS, given.parsers), (STREAMS, given.streams))
         for name in names
     ]
-    began, told = time.monotonic(), 0.0
-    result = Result()
+    began = told = time.monotonic()
     for result in run(jobs, given.findings):
         if time.monotonic() - told > TELL_S:
             told = time.monotonic()

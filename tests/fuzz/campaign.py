@@ -6,11 +6,11 @@ and the next input has its turn in another one.
 
 import multiprocessing
 import resource
+import tempfile
 import time
 import traceback
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from multiprocessing.sharedctypes import RawArray
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -30,14 +30,13 @@ class Job(NamedTuple):
     last: int
 
 
-@dataclass
-class Result:
-    """What came of a campaign."""
+class Result(NamedTuple):
+    """What came of a campaign: inputs done and crashes by target, the names of findings, memory."""
 
-    inputs: Counter[str] = field(default_factory=Counter)
-    crashes: Counter[str] = field(default_factory=Counter)
-    findings: list[str] = field(default_factory=list)
-    peak_mb: int = 0
+    inputs: Counter[str]
+    crashes: Counter[str]
+    findings: list[str]
+    peak_mb: int
 
 
 def run(jobs: Sequence[Job], folder: Path) -> Iterator[Result]:
@@ -45,52 +44,48 @@ def run(jobs: Sequence[Job], folder: Path) -> Iterator[Result]:
 
     Args:
         jobs: what to run.
-        folder: where findings go, `TARGET-NUMBER.txt`; made where it isn't.
+        folder: where findings go, `TARGET-NUMBER-KIND.txt`; made where it isn't.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    memory = Path("/dev/shm")  # inputs of readers of files are written there, where there is one
+    with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as scratch:
+        yield from _run(jobs, folder, scratch)
+
+
+def _run(jobs: Sequence[Job], folder: Path, scratch: str) -> Iterator[Result]:
     context = multiprocessing.get_context("spawn")
-    result, left = Result(), list(jobs)
-    while left:
-        at: Any = RawArray("q", (0, left[0].first, 0))  # job, input, peak MB
-        process = context.Process(target=_work, args=(left, at, folder), daemon=True)
+    crashes: Counter[str] = Counter()
+    at: Any = RawArray("q", (0, jobs[0].first, 0))  # job, number of the input, peak MB
+    while at[0] < len(jobs):
+        process = context.Process(target=_work, args=(jobs, at, folder, scratch), daemon=True)
         process.start()
-        seen, since = None, time.monotonic()
+        seen, since, hung = (-1, -1), time.monotonic(), False
         while process.is_alive():
             process.join(LOOK_S)
+            yield _so_far(jobs, at, crashes, folder)
             if (at[0], at[1]) != seen:
                 seen, since = (at[0], at[1]), time.monotonic()
             elif time.monotonic() - since > HANG_S:
+                hung = True
                 process.kill()
                 process.join()
-            result.peak_mb = max(result.peak_mb, at[2])
-            yield _told(result, left, at, folder)
-        job, number = left[at[0]] if at[0] < len(left) else None, at[1]
-        for done in left[: at[0]]:
-            result.inputs[done.target] += done.last - done.first
-        if job is None:
-            break
-        result.inputs[job.target] += number - job.first
         if process.exitcode:
-            result.crashes[job.target] += 1
-            hung = time.monotonic() - since > HANG_S
-            what = f"hung for {HANG_S:g} s" if hung else f"process died, status {process.exitcode}"
-            note(folder, job.target, number, "hang" if hung else "crash", what)
-            number += 1
-            result.inputs[job.target] += 1
-        left = [job._replace(first=number), *left[at[0] + 1 :]]
-        left = [job for job in left if job.first < job.last]
-    yield _told(result, [], None, folder)
+            target, number = jobs[at[0]].target, at[1]
+            crashes[target] += 1
+            what = (
+                f"no next input for {HANG_S:g} s" if hung else f"the process died, status {process.exitcode}"
+            )
+            note(folder, target, number, "hang" if hung else "crash", what)
+            at[1] = number + 1
+    yield _so_far(jobs, at, crashes, folder)
 
 
-def _told(result: Result, left: Sequence[Job], at: Any, folder: Path) -> Result:
-    """Give a result with what the process under way has done so far."""
-    so_far = Result(Counter(result.inputs), Counter(result.crashes), [], result.peak_mb)
-    if at is not None and left and at[0] < len(left):
-        for done in left[: at[0]]:
-            so_far.inputs[done.target] += done.last - done.first
-        so_far.inputs[left[at[0]].target] += at[1] - left[at[0]].first
-    so_far.findings = sorted(path.name for path in folder.glob("*.txt"))
-    return so_far
+def _so_far(jobs: Sequence[Job], at: Any, crashes: Counter[str], folder: Path) -> Result:
+    index, number, peak_mb = at
+    inputs = Counter({job.target: job.last - job.first for job in jobs[:index]})
+    if index < len(jobs):
+        inputs[jobs[index].target] = number - jobs[index].first
+    return Result(inputs, Counter(crashes), sorted(path.name for path in folder.glob("*.txt")), peak_mb)
 
 
 def note(folder: Path, target: str, number: int, kind: str, text: str) -> None:
@@ -98,21 +93,22 @@ def note(folder: Path, target: str, number: int, kind: str, text: str) -> None:
     (folder / f"{target}-{number}-{kind}.txt").write_text(text, encoding="utf-8")
 
 
-def _work(jobs: Sequence[Job], at: Any, folder: Path) -> None:
+def _work(jobs: Sequence[Job], at: Any, folder: Path, scratch: str) -> None:
     import av.logging
 
     from tests.fuzz.mutate import make_input
     from tests.fuzz.targets import TARGETS, check
 
+    tempfile.tempdir = scratch
     av.logging.set_level(None)
     resource.setrlimit(resource.RLIMIT_DATA, (MAX_DATA, MAX_DATA))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     done = base = 0
-    for index, job in enumerate(jobs):
+    while at[0] < len(jobs):
+        job = jobs[at[0]]
         target = TARGETS[job.target]
         seeds = target.seeds()
-        at[1], at[0] = job.first, index
-        for number in range(job.first, job.last):
+        for number in range(at[1], job.last):
             at[1] = number
             data = make_input(job.target, seeds, number, target.tokens)
             began = time.process_time()
@@ -123,13 +119,13 @@ def _work(jobs: Sequence[Job], at: Any, folder: Path) -> None:
                 note(folder, job.target, number, type(error).__name__, text)
             if spent_s > SLOW_S:
                 note(folder, job.target, number, "slow", f"{spent_s:.2f} s of CPU for {len(data)} bytes")
-            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
-            at[2], done = peak, done + 1
+            peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
+            at[2], done = max(at[2], peak_mb), done + 1
             if done == WARM:
-                base = peak
-            if done > WARM and peak > base + target.growth_mb:
-                note(folder, job.target, number, "memory", f"{peak} MB, {base} MB before")
+                base = peak_mb
+            if done > WARM and peak_mb > base + target.growth_mb:
+                note(folder, job.target, number, "memory", f"{peak_mb} MB, {base} MB before")
                 at[1] = number + 1
                 return  # another process goes on: this peak would hide the next one
-        at[1] = job.last
-    at[0] = len(jobs)
+        at[0] += 1
+        at[1] = jobs[at[0]].first if at[0] < len(jobs) else 0

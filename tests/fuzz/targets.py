@@ -4,13 +4,16 @@ A target may raise the errors that its readers document, and nothing else.
 """
 
 import asyncio
+import os
 import random
+import signal
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 from urllib.parse import urlsplit
 
 import zmq
@@ -34,7 +37,7 @@ from streamer.source.open import check_uri
 from streamer.source.playlist import parse_playlist, playlist_kind
 from streamer.source.titles import MAX_TITLE
 from streamer.source.url import check_url, redact
-from tests.fuzz.streams import STREAMS
+from tests.fuzz.streams import STREAMS, scratch
 from tests.tiny_model import model_bytes
 
 CORPUS = Path(__file__).parent / "corpus"
@@ -101,17 +104,10 @@ def hls(data: bytes) -> None:
         assert 0.5 <= media.target_s <= 60
 
 
-@cache
-def _file() -> Path:
-    memory = Path("/dev/shm")
-    folder = tempfile.mkdtemp(prefix="genrecast-fuzz-", dir=memory if memory.is_dir() else None)
-    return Path(folder) / "input"
-
-
 def config(data: bytes) -> None:
     """A configuration is read or refused; so are the sources in it."""
-    _file().write_bytes(data)
-    for station in load_config(_file()).station:
+    scratch().write_bytes(data)
+    for station in load_config(scratch()).station:
         check_uri(station.source)
 
 
@@ -189,8 +185,8 @@ def answer(data: bytes) -> None:
         while await response.read_some():
             pass
 
-    http.connect = connect  # type: ignore[assignment]
-    _loop().run_until_complete(run())
+    with patch.object(http, "connect", connect):
+        _loop().run_until_complete(run())
 
 
 def _tokens(*words: str) -> list[bytes]:
@@ -234,7 +230,14 @@ PARSERS: dict[str, Target] = {
 }
 """What parses: by name."""
 
-TARGETS: dict[str, Target] = PARSERS | {
+
+def crash(_: bytes) -> None:
+    """Do what a decoder does at its worst, to see that it is noticed."""
+    os.kill(os.getpid(), signal.SIGSEGV)
+
+
+TARGETS: dict[str, Target] = {"crash": Target(lambda: [b""], crash, ())}
+TARGETS |= PARSERS | {
     name: Target(stream.seeds, stream.run, (SourceError,), list(stream.tokens), stream.growth_mb)
     for name, stream in STREAMS.items()
 }

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.fuzz import campaign
 from tests.fuzz.campaign import Job, run
 from tests.fuzz.mutate import make_input
 from tests.fuzz.streams import STREAMS
@@ -21,7 +20,7 @@ def test_no_input_of_a_short_run_does_harm(names: dict[str, object], count: int,
     assert dict(result.inputs) == dict.fromkeys(names, count)
 
 
-@pytest.mark.parametrize("name", TARGETS)
+@pytest.mark.parametrize("name", [*PARSERS, *STREAMS])
 def test_the_seeds_are_taken(name: str) -> None:
     target = TARGETS[name]
 
@@ -50,7 +49,10 @@ def test_what_may_not_be_raised_is_found() -> None:
     assert check(Target(lambda: [b"x"], fails, (LookupError,)), b"x") is None
 
 
-def test_findings_have_a_file_each(tmp_path: Path) -> None:
-    campaign.note(tmp_path, "hls", 3, "slow", "2 s")
+@pytest.mark.slow
+def test_a_crash_is_noted_by_its_input_and_the_next_ones_have_their_turn(tmp_path: Path) -> None:
+    result = list(run([Job("live", 0, 5), Job("crash", 7, 9), Job("hls", 0, 5)], tmp_path))[-1]
 
-    assert (tmp_path / "hls-3-slow.txt").read_text() == "2 s"
+    assert result.findings == ["crash-7-crash.txt", "crash-8-crash.txt"]
+    assert dict(result.crashes) == {"crash": 2}
+    assert dict(result.inputs) == {"live": 5, "crash": 2, "hls": 5}
