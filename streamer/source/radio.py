@@ -20,6 +20,7 @@ from streamer.source.wake import Meter
 
 HLS_STALL_S = 45.0  # segments last up to 10 s, come late and are given up after 15: HLS watches itself
 PLAYLIST_S = 10.0  # to read a playlist to its end
+NEWS_S = 1.0  # for a title or a format, after thirty at once: each is a message, and subscribers hold 1,000
 MAX_TRIES = 4  # of entries of playlists, nested ones included; the engine comes back anyway
 
 
@@ -45,13 +46,15 @@ class RadioSource(Source):
 
     async def events(self) -> AsyncGenerator[SourceEvent, None]:
         """Give events until the station fails or ends; it never just stops."""
-        pacer, loop = Pacer(), asyncio.get_running_loop()
+        audio, news, loop = Pacer(), Pacer(), asyncio.get_running_loop()
         async with aclosing(self._follow(self._url, MAX_DEPTH)) as events:
             async for event in events:
                 yield event
-                wait_s = 0.0
                 if isinstance(event, Block):
-                    wait_s = pacer.wait_s((len(event.samples) + event.skipped) / event.rate, loop.time())
+                    seconds = (len(event.samples) + event.skipped) / event.rate
+                    wait_s = audio.wait_s(seconds, loop.time())
+                else:
+                    wait_s = news.wait_s(NEWS_S, loop.time())
                 # Here and below: who waits for the next event keeps no samples of the last one.
                 del event
                 if wait_s:

@@ -5,10 +5,11 @@ import time
 
 import pytest
 from loopback import Handler, listen, ok, pages, serve
+from test_icy import interleave
 from tones import encode, formats_of, samples_of
 
 from streamer.errors import NotAudioError, SourceEndedError, SourceError, SourceHttpError
-from streamer.flow import SourceEvent
+from streamer.flow import SourceEvent, Title
 from streamer.source import response
 from streamer.source.decode import StreamDecoder
 from streamer.source.hls_playlist import MAX_SEGMENT, MAX_SEGMENTS, parse_media
@@ -146,6 +147,28 @@ def test_an_hls_playlist_has_a_count_and_its_byte_ranges_a_size() -> None:
 def test_titles_may_not_be_most_of_a_stream() -> None:
     assert parse_metaint("1") is None
     assert parse_metaint("256") == 256
+
+
+def test_a_station_cannot_flood_subscribers_with_titles() -> None:
+    """A new title after each 256 bytes of audio would be 60 a second, and thousands at the start."""
+    titles = [b"StreamTitle='%d';" % number for number in range(90)]
+    body = interleave(encode("mp3"), 256, titles)
+
+    async def run() -> int:
+        heard = 0
+        async with serve(pages({"/live": ok(body, "audio/mpeg", "icy-metaint: 256")})) as base:
+            source = open_source(f"{base}/live")
+            try:
+                async with asyncio.timeout(2.0):
+                    async for event in source.events():
+                        heard += isinstance(event, Title)
+            except TimeoutError:
+                pass
+            finally:
+                await source.close()
+        return heard
+
+    assert 20 < asyncio.run(run()) < 40
 
 
 def test_an_icy_block_is_bounded_by_its_length_byte() -> None:

@@ -23,6 +23,7 @@ def genrecast(*args: object, timeout_s: float = 30.0) -> str:
     return done.stdout
 
 
+@pytest.mark.slow
 def test_a_newcomers_way_to_a_subscriber_on_another_machine(tmp_path: Path) -> None:
     server, client = tmp_path / "server", tmp_path / "client"
     (tmp_path / "tiny.onnx").write_bytes(model_bytes())
