@@ -24,8 +24,8 @@ _TYPES: dict[str, Kind] = {
     "application/xspf+xml": "xspf",
 }
 _SUFFIXES: dict[str, Kind] = {".m3u": "m3u", ".m3u8": "m3u", ".pls": "pls", ".xspf": "xspf"}
-_PLS_FILE = re.compile(r"^\s*file\d*\s*=\s*(\S.*?)\s*$", re.IGNORECASE | re.MULTILINE)
-_XSPF_LOCATION = re.compile(r"<location>\s*([^<>]+?)\s*</location>", re.IGNORECASE)
+_PLS_FILE = re.compile(r"file\d*", re.IGNORECASE)
+_XSPF_LOCATION = re.compile(r"<location>([^<>]+)</location>", re.IGNORECASE)
 
 
 def playlist_kind(head: bytes, *, content_type: str = "", url: str = "") -> Kind | None:
@@ -58,9 +58,10 @@ def parse_playlist(body: bytes, kind: Kind, *, url: str) -> list[str]:
     """
     text = body.removeprefix(b"\xef\xbb\xbf").decode("utf-8", errors="replace")
     if kind == "pls":
-        entries = _PLS_FILE.findall(text)
+        pairs = (line.partition("=") for line in text.splitlines())
+        entries = [value.strip() for key, _, value in pairs if value and _PLS_FILE.fullmatch(key.strip())]
     elif kind == "xspf":
-        entries = [entry.replace("&amp;", "&") for entry in _XSPF_LOCATION.findall(text)]
+        entries = [entry.strip().replace("&amp;", "&") for entry in _XSPF_LOCATION.findall(text)]
     else:
         lines = (line.strip() for line in text.splitlines())
         entries = [line for line in lines if line and not line.startswith("#")]

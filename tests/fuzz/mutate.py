@@ -4,6 +4,7 @@ import random
 from collections.abc import Callable, Sequence
 
 MAX_BYTES = 64 * 1024
+FLOODS = 1 / 64  # of all inputs: as long as they may be, by something over and over; finds what takes squares
 _EXTREMES = [0, 1, 0x7F, 0x80, 0xFE, 0xFF]
 _TEXTS = [
     *(
@@ -48,8 +49,9 @@ def make_input(target: str, seeds: Sequence[bytes], number: int, tokens: Sequenc
     data = bytearray(chance.choice(seeds))
     for _ in range(min(chance.randint(1, 8), chance.randint(1, 8))):
         chance.choice(_CHANGES)(data, chance, seeds, [*_TEXTS, *tokens])
-        del data[MAX_BYTES:]
-    return bytes(data)
+    if chance.random() < FLOODS:
+        _flood(data, chance, [*_TEXTS, *tokens])
+    return bytes(data[:MAX_BYTES])
 
 
 def _flip(data: bytearray, chance: random.Random, *_: object) -> None:
@@ -100,6 +102,13 @@ def _splice(data: bytearray, chance: random.Random, seeds: Sequence[bytes], _: o
 
 def _cut(data: bytearray, chance: random.Random, *_: object) -> None:
     del data[chance.randint(0, len(data)) :]
+
+
+def _flood(data: bytearray, chance: random.Random, tokens: Sequence[bytes]) -> None:
+    at = chance.randint(0, len(data))
+    piece = bytes(data[at : at + chance.choice((1, 2, 4, 16, 64))]) or chance.choice(tokens)
+    piece = chance.choice((piece, chance.choice(tokens), chance.choice(tokens) + piece))
+    data[at:at] = piece * (MAX_BYTES // len(piece))
 
 
 _Change = Callable[[bytearray, random.Random, Sequence[bytes], Sequence[bytes]], None]

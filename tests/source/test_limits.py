@@ -1,6 +1,7 @@
 """What a server may send, and how much of it: each limit with what lies beyond it."""
 
 import asyncio
+import contextlib
 import time
 
 import pytest
@@ -14,6 +15,7 @@ from streamer.source import response
 from streamer.source.decode import StreamDecoder
 from streamer.source.hls_playlist import MAX_SEGMENT, MAX_SEGMENTS, parse_media
 from streamer.source.icy import IcyReader, parse_metaint
+from streamer.source.id3 import id3_title, split_id3
 from streamer.source.open import open_source
 from streamer.source.packets import DECODERS, PacketDecoder
 from streamer.source.playlist import MAX_ENTRIES, MAX_PLAYLIST, parse_playlist
@@ -204,3 +206,50 @@ def test_a_rate_that_nobody_broadcasts_at_is_no_audio() -> None:
 
     with pytest.raises(NotAudioError, match="384000 Hz"):
         list(decoder.feed(sound("flac", "ogg", rate=384_000, layout="mono")))
+
+
+FLOODS = {
+    "attribute": ("hls", b"#EXT-X-MAP:" + b"A" * 250_000),
+    "attributes": ("hls", b"#EXT-X-MAP:" + b"A-" * 125_000),
+    "blank lines": ("pls", b"[playlist]\n" + b"\n" * 250_000),
+    "spaces": ("pls", b"[playlist]\nFile1=x" + b" " * 250_000 + b"y"),
+    "location": ("xspf", b'<playlist xmlns="http://xspf.org/ns/0/"><location>' + b" " * 250_000),
+    "locations": ("xspf", b'<playlist xmlns="http://xspf.org/ns/0/">' + b"<location> " * 22_000),
+}
+
+
+@pytest.mark.parametrize("name", FLOODS)
+def test_no_playlist_takes_time_by_the_square_of_its_size(name: str) -> None:
+    kind, body = FLOODS[name]
+    begun = time.process_time()
+
+    with contextlib.suppress(SourceError):
+        if kind == "hls":
+            parse_media("#EXTM3U\n" + body.decode(), URL)
+        else:
+            parse_playlist(body, kind, url=URL)  # type: ignore[arg-type]
+
+    assert time.process_time() - begun < 2.0
+
+
+def test_of_tags_and_what_is_in_them_only_so_many_are_looked_at() -> None:
+    tag, frame = b"ID3\x04\0\0\0\0\0\0", b"TXXX" + bytes(6)
+    begun = time.process_time()
+
+    assert split_id3(tag * 1_000_000 + b"rest")[0] is None
+    assert id3_title(b"ID3\x04\0\0\x07\x7f\x7f\x7f" + frame * 1_000_000) is None
+
+    assert time.process_time() - begun < 1.0
+
+
+@pytest.mark.parametrize("rubbish", [b"OggS\1", b"OggS", b"\xff", b"\xff\xfb\x90", b"ID3\x04\0\0\0\0\0\0"])
+def test_rubbish_in_small_pieces_is_given_up_soon(rubbish: bytes) -> None:
+    data = rubbish * (400_000 // len(rubbish))
+    decoder = StreamDecoder(name="test")
+    begun = time.process_time()
+
+    with contextlib.suppress(SourceError):
+        for at in range(0, len(data), 400):
+            list(decoder.feed(data[at : at + 400]))
+
+    assert time.process_time() - begun < 5.0
