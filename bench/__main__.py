@@ -22,6 +22,7 @@ RUNS = (  # each by itself: two at once would measure each other
     ("overload",),
     ("prepare",),
     ("start",),
+    ("history",),
     ("training",),
     ("teacher",),
 )

@@ -85,6 +85,11 @@ def _start(f: Figures) -> list[tuple[str, str]]:
     return [("from start to the first message, a file", f"{f['median']:.2f} s")]
 
 
+def _history(f: Figures) -> list[tuple[str, str]]:
+    what = f"`genrecast history` of a station's week, out of {f['days']} days of {f['stations']} stations"
+    return [(what, f"{f['week_s']['median']:.2f} s, of which `--help` takes {f['help_s']['median']:.2f} s")]
+
+
 _ROWS: dict[str, Callable[[Figures], list[tuple[str, str]]]] = {
     "streams": _streams,
     "window": _window,
@@ -92,4 +97,5 @@ _ROWS: dict[str, Callable[[Figures], list[tuple[str, str]]]] = {
     "latency": _latency,
     "prepare": _prepare,
     "start": _start,
+    "history": _history,
 }

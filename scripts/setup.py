@@ -72,7 +72,7 @@ def python() -> None:
             )
         say(f"making {VENV.name} with {sys.executable}")
         run(sys.executable, "-m", "venv", "--clear", str(VENV))
-    pip("-e", ".[dev]", constraints=CONSTRAINTS)
+    pip("-e", ".[dev,parquet,postgres]", constraints=CONSTRAINTS)
 
 
 def training() -> None:
@@ -131,6 +131,11 @@ SERVERS = (
     ),
     Part("a radio server, for the tests", "icecast2", command("icecast2", "icecast")),
     Part("its programme, for the tests", "ffmpeg", command("ffmpeg")),
+    Part(
+        "a database server, for the tests",
+        "postgresql",
+        lambda: bool(shutil.which("initdb") or any(Path("/usr/lib/postgresql").glob("*/bin/initdb"))),
+    ),
 )
 
 

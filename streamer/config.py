@@ -1,22 +1,34 @@
-"""What the TOML file may say, as typed structures with their defaults and units."""
+"""What the TOML file may say, as typed structures with their defaults and units.
+
+A new section is a structure here and a field of `Config`. Types, ranges and patterns that its
+annotations state are checked (`streamer.check`) and told to editors (`streamer/schema/config.json`,
+with what the docstring says) without further code; what they can't state is a line in `rules`, and
+its paths are made absolute in `resolve`.
+"""
 
 import re
-import tomllib
+from collections.abc import Iterator
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
+from msgspec import Meta
 
-from streamer.errors import ConfigError
+from streamer.errors import Problem
+from streamer.text import shown
 
 DEFAULT_ENDPOINT = "tcp://127.0.0.1:5567"
-STATION_ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 HOST_NAME = re.compile(r"[^\W_](?:[\w.-]{0,251}[^\W_])?")
+STATION_ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
+ID_REMEDY = "use 1 to 64 of a-z, 0-9, '_' and '-', beginning with a letter or digit"
 
 MAX_WORKERS = 256  # more than cores in any one machine
 
 Provider = Literal["auto", "cpu", "cuda"]
+# `$` alone would let a line feed pass at the end.
+StationId = Annotated[str, Meta(pattern=rf"^{STATION_ID.pattern}$(?!\n)", extra={"remedy": ID_REMEDY})]
+Duty = Annotated[float, Meta(ge=0.05, le=1.0)]
 
 
 class StationConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -29,10 +41,43 @@ class StationConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
         duty: as in `Config`, for this station alone.
     """
 
-    id: str
+    id: StationId
     source: str
     charset: str = "latin-1"
-    duty: float | None = None
+    duty: Duty | None = None
+
+
+class HistoryConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """`[history]`: what stations played, kept.
+
+    Attributes:
+        enabled: has the daemon keep it.
+        path: of the SQLite file; `history.sqlite` in the state folder unless given.
+        url: of a PostgreSQL database instead, `postgresql://USER@HOST/DATABASE`.
+        keep_days: what is older is deleted.
+        max_mb: where the file holds more than so many 10^6 bytes, the oldest is deleted.
+    """
+
+    enabled: bool = True
+    # A broken file is moved aside: not one that was never meant to be a database.
+    path: (
+        Annotated[
+            str, Meta(pattern=r"\.(sqlite3?|db)$", extra={"remedy": "end it in .sqlite, .sqlite3 or .db"})
+        ]
+        | None
+    ) = None
+    url: (
+        Annotated[
+            str,
+            Meta(
+                pattern=r"^postgres(ql)?://",
+                extra={"remedy": "give postgresql://USER@HOST/DATABASE, or a file with 'path'"},
+            ),
+        ]
+        | None
+    ) = None
+    keep_days: Annotated[int, Meta(ge=1, le=36_500)] = 365
+    max_mb: Annotated[int, Meta(ge=10, le=1_000_000)] = 2000
 
 
 class SecurityConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -67,118 +112,84 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
         duty: share of the audio that is decoded, 0.05 to 1; below 1 windows are side by side at best,
             the hop is as long as that takes, and what lies between them is only counted.
         workers: processes that listen; 0: as many as pay for so many stations.
-        security: who may subscribe, and where stations may lead.
         station: the stations, at least one, ids unique.
+        history: what is kept of what stations played, where it is wanted.
+        security: who may subscribe, and where stations may lead.
     """
 
     bind: str = DEFAULT_ENDPOINT
     open_to_network: bool = False
     model: str | None = None
     provider: Provider = "auto"
-    hop: float = 1.0
-    duty: float = 1.0
-    workers: int = 0
-    security: SecurityConfig = SecurityConfig()
+    hop: Annotated[float, Meta(ge=0.1, le=60.0)] = 1.0
+    duty: Duty = 1.0
+    workers: Annotated[int, Meta(ge=0, le=MAX_WORKERS)] = 0
     station: tuple[StationConfig, ...] = ()
+    history: HistoryConfig | None = None
+    security: SecurityConfig = SecurityConfig()
 
 
-def load_config(path: Path) -> Config:
-    """Read and check a configuration file.
-
-    Raises:
-        ConfigError: the file can't be read, is no TOML, or says what it may not.
-    """
-    try:
-        raw = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(
-            f"{path}: can't be read: {getattr(error, 'strerror', None) or error}",
-            remedy="give --config an existing UTF-8 TOML file",
-        ) from error
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise ConfigError(f"{path}: no valid TOML: {error}", remedy="mend the line that is named") from error
-    try:
-        config = msgspec.convert(raw, Config)
-    except msgspec.ValidationError as error:
-        raise ConfigError(
-            f"{path}: {error}", remedy="docs/operations.md lists every key and its type"
-        ) from error
-    base = path.resolve().parent
+def resolve(config: Config, folder: Path) -> Config:
+    """Give a configuration with its relative paths made absolute: they are meant from its file's folder."""
     if config.model is not None and config.model not in SHIPPED_MODELS:
-        config = msgspec.structs.replace(config, model=str(base / config.model))
-    config = msgspec.structs.replace(config, security=_resolve(config.security, base))
-    return check_config(config, name=str(path))
+        config = msgspec.structs.replace(config, model=str(folder / config.model))
+    if config.history is not None and config.history.path is not None:
+        history = msgspec.structs.replace(config.history, path=str(folder / config.history.path))
+        config = msgspec.structs.replace(config, history=history)
+    files = {"server_key": config.security.server_key, "allow": config.security.allow}
+    found = {key: str(folder / path) for key, path in files.items() if path is not None}
+    security = msgspec.structs.replace(config.security, **found)
+    return msgspec.structs.replace(config, security=security)
 
 
-def _resolve(security: SecurityConfig, base: Path) -> SecurityConfig:
-    """Give the section with its files relative to the configuration file."""
-    given = {"server_key": security.server_key, "allow": security.allow}
-    return msgspec.structs.replace(security, **{key: str(base / at) for key, at in given.items() if at})
-
-
-def check_config(config: Config, *, name: str) -> Config:
-    """Check what types alone can't say; give the config back.
-
-    Args:
-        config: as read or as built from a command line.
-        name: where it came from, for messages.
-
-    Raises:
-        ConfigError: a value is out of range, an id is malformed or used twice, no station is
-            there, or two would share one standard input.
-    """
-    if not 0.1 <= config.hop <= 60.0:
-        raise ConfigError(f"{name}: hop = {config.hop} is out of range", remedy="give seconds from 0.1 to 60")
-    for duty in (config.duty, *(station.duty for station in config.station if station.duty is not None)):
-        if not 0.05 <= duty <= 1.0:
-            raise ConfigError(
-                f"{name}: duty = {duty} is out of range", remedy="give a share from 0.05 to 1, such as 0.33"
-            )
-    if not 0 <= config.workers <= MAX_WORKERS:
-        raise ConfigError(
-            f"{name}: workers = {config.workers} is out of range",
-            remedy=f"give 1 to {MAX_WORKERS}, or 0 for as many as pay",
-        )
-    _check_security(config.security, name)
+def rules(config: Config) -> Iterator[Problem]:
+    """Give what is wrong with a configuration beyond what types alone can say."""
     if not config.station:
-        raise ConfigError(f"{name}: no station", remedy="add a [[station]] with 'id' and 'source'")
-    if sum(station.source.lower().startswith("stdin:") for station in config.station) > 1:
-        raise ConfigError(
-            f"{name}: two stations read stdin:, and there is one standard input",
-            remedy="leave one of them, or run a daemon each",
-        )
+        yield Problem("no station", "add a [[station]] with 'id' and 'source'")
+    if config.history is not None and config.history.path is not None and config.history.url is not None:
+        yield Problem("[history]: both path and url are given", "leave one of them", ("history", "url"))
+    yield from _rules_of_security(config.security)
     seen: set[str] = set()
-    for station in config.station:
-        if not STATION_ID.fullmatch(station.id):
-            raise ConfigError(
-                f"{name}: station id '{station.id}' is malformed",
-                remedy="use 1 to 64 of a-z, 0-9, '_' and '-', beginning with a letter or digit",
-            )
+    stdin = False
+    for number, station in enumerate(config.station):
+        key = ("station", number)
         if station.id in seen:
-            raise ConfigError(f"{name}: station id '{station.id}' is used twice", remedy="make ids unique")
+            yield Problem(f"station id '{station.id}' is used twice", "make ids unique", (*key, "id"))
         seen.add(station.id)
+        if station.source.lower().startswith("stdin:"):
+            if stdin:
+                yield Problem(
+                    "two stations read stdin:, and there is one standard input",
+                    "leave one of them, or run a daemon each",
+                    (*key, "source"),
+                )
+            stdin = True
         try:
             "".encode(station.charset)
-        except (LookupError, UnicodeError) as error:
-            raise ConfigError(
-                f"{name}: station '{station.id}': unknown charset '{station.charset}'",
-                remedy="name one that Python knows, such as 'latin-1' or 'cp1251'",
-            ) from error
-    return config
+        except (LookupError, ValueError):
+            yield Problem(
+                f"station '{station.id}': unknown charset '{station.charset}'",
+                "name one that Python knows, such as 'latin-1' or 'cp1251'",
+                (*key, "charset"),
+            )
 
 
-def _check_security(security: SecurityConfig, name: str) -> None:
+def _rules_of_security(security: SecurityConfig) -> Iterator[Problem]:
     if (security.server_key is None) != (security.allow is None):
-        raise ConfigError(
-            f"{name}: [security] has one of server_key and allow, and they work together",
-            remedy="give both; 'genrecast keys new' makes the files and says the lines",
+        yield Problem(
+            "[security]: one of server_key and allow is given, and they work together",
+            "give both; 'genrecast keys new' makes the files and says the lines",
+            ("security",),
         )
-    for entry in () if isinstance(security.allow_private, bool) else security.allow_private:
+    for number, entry in enumerate(
+        () if isinstance(security.allow_private, bool) else security.allow_private
+    ):
         try:
             ip_network(entry, strict=False)
-        except ValueError as error:
+        except ValueError:
             if not HOST_NAME.fullmatch(entry):
-                raise ConfigError(
-                    f"{name}: [security] allow_private: '{entry}' is no network, address or host name",
-                    remedy='name such as "192.168.1.0/24", "10.0.0.5" or "icecast.lan"',
-                ) from error
+                yield Problem(
+                    f"[security]: allow_private: '{shown(entry)}' is no network, address or host name",
+                    'name such as "192.168.1.0/24", "10.0.0.5" or "icecast.lan"',
+                    ("security", "allow_private", number),
+                )

@@ -5,7 +5,11 @@ names the offending key, file or value; the remedy says what to do about it. Bot
 are one line each. `docs/operations.md` lists all codes.
 """
 
-from typing import ClassVar
+from collections.abc import Sequence
+from typing import ClassVar, NamedTuple, TypeAlias
+
+Key: TypeAlias = tuple[str | int, ...]
+"""Where something stands in a configuration: names of keys, and numbers from 0 in lists."""
 
 
 class GenrecastError(Exception):
@@ -25,10 +29,62 @@ class GenrecastError(Exception):
         self.remedy = remedy
 
 
+class Problem(NamedTuple):
+    """One thing that is wrong in a configuration.
+
+    Attributes:
+        message: one sentence that names the offending key and value.
+        remedy: what to do about it.
+        key: where it stands; empty for the whole.
+        code: as of the error that it would be by itself.
+        warning: it can be lived with.
+        file: or whatever else it stands in; empty where the message says it.
+        line: from 1; None where it stands in no line.
+        column: likewise.
+    """
+
+    message: str
+    remedy: str
+    key: Key = ()
+    code: str = "config"
+    warning: bool = False
+    file: str = ""
+    line: int | None = None
+    column: int | None = None
+
+    def __str__(self) -> str:
+        """Give it as compilers do, so that editors find the place."""
+        place = ":".join(str(part) for part in (self.file, self.line, self.column) if part)
+        return f"{place}: {self.message}" if place else self.message
+
+
 class ConfigError(GenrecastError):
-    """The configuration file or a command-line value can't be used."""
+    """The configuration file or a command-line value can't be used.
+
+    Args:
+        problems: all that is wrong with it, where the message is not the only one.
+    """
 
     code = "config"
+    exit_status = 3
+
+    def __init__(self, message: str, *, remedy: str, problems: Sequence[Problem] = ()) -> None:
+        super().__init__(message, remedy=remedy)
+        self.problems = list(problems) or [Problem(message, remedy)]
+
+    @classmethod
+    def of(cls, problems: Sequence[Problem]) -> "ConfigError":
+        """Give the error that says all of them, one a line."""
+        remedy = (
+            problems[0].remedy if len(problems) == 1 else "'genrecast check FILE' says what to do about each"
+        )
+        return cls("\n".join(str(problem) for problem in problems), remedy=remedy, problems=problems)
+
+
+class StationListError(GenrecastError):
+    """A list of stations can't be read: of no known kind, too large, broken, hostile."""
+
+    code = "station-list"
     exit_status = 3
 
 
@@ -70,6 +126,60 @@ class WorkerError(GenrecastError):
 
     code = "worker"
     exit_status = 8
+
+
+class MissingExtraError(GenrecastError):
+    """A command or a section needs libraries that the base install doesn't bring.
+
+    Args:
+        what: that needs them, as a sentence begins.
+        extra: which brings them.
+    """
+
+    code = "extra"
+    exit_status = 3
+
+    def __init__(self, what: str, extra: str) -> None:
+        super().__init__(
+            f"{what} needs libraries that are not installed", remedy=f"pip install 'genrecast[{extra}]'"
+        )
+
+
+class HistoryError(GenrecastError):
+    """The history can't be read: none is there, or it is not one."""
+
+    code = "history"
+    exit_status = 10
+
+
+class HistoryDiskError(HistoryError):
+    """A file can't be written or read: the disk is full or broken, or it isn't allowed."""
+
+    code = "history-disk"
+
+
+class HistoryLockedError(HistoryError):
+    """Another process holds the database."""
+
+    code = "history-locked"
+
+
+class HistoryBrokenError(HistoryError):
+    """The file is no database, or a damaged one."""
+
+    code = "history-broken"
+
+
+class HistoryServerError(HistoryError):
+    """The database server can't be reached, or it refuses."""
+
+    code = "history-server"
+
+
+class HistoryVersionError(HistoryError):
+    """The history was written by another version of genrecast."""
+
+    code = "history-version"
 
 
 class SourceError(GenrecastError):

@@ -1,6 +1,5 @@
 """`genrecast classify`: whole files, one JSON object a line."""
 
-import json
 import os
 import sys
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from streamer.errors import GenrecastError, SourceNotFoundError
+from streamer.text import json_line, printable, shown
 
 if TYPE_CHECKING:
     from streamer.contract import Contract
@@ -49,7 +49,7 @@ def command(paths: tuple[str, ...], as_json: bool, segments: bool, model_path: s
         except GenrecastError as error:
             status = error.exit_status
             row = {"path": _shown(path), "error": {"code": error.code, "message": error.message}}
-        click.echo(json.dumps(row, ensure_ascii=False) if as_json else _line(row))
+        click.echo(json_line(row) if as_json else _line(row))
     sys.exit(status)
 
 
@@ -101,8 +101,8 @@ def _shown(path: Path) -> str:
 def _line(row: dict[str, Any]) -> str:
     """Give a row as a person reads it."""
     if "error" in row:
-        return f"{'error':<16}{row['error']['message']}"
-    lines = [f"{row['genre'] or row['state']:<11}{row['confidence']:4.0%} {row['path']}"]
+        return f"{'error':<16}{shown(row['error']['message'])}"
+    lines = [f"{row['genre'] or row['state']:<11}{row['confidence']:4.0%} {printable(row['path'])}"]
     for part in row.get("segments", ()):
         span = f"{part['from']:8.1f} to {part['to']:7.1f} s"
         lines.append(f"    {span}  {part['genre'] or part['state']:<11}{part['confidence']:4.0%}")

@@ -1,8 +1,8 @@
 """`genrecast devices`: the sound cards that can be listened to."""
 
-import json
-
 import click
+
+from streamer.text import json_line, printable
 
 
 @click.command("devices")
@@ -16,11 +16,11 @@ def command(as_json: bool) -> None:
     devices = list_devices()
     for device in devices:
         if as_json:
-            click.echo(json.dumps(asdict(device), ensure_ascii=False))
+            click.echo(json_line(asdict(device)))
         else:
             mark = "*" if device.default else " "
             click.echo(
-                f"{mark} {device.index:>3}  {device.name:<40} {device.channels} ch  "
+                f"{mark} {device.index:>3}  {printable(device.name):<40} {device.channels} ch  "
                 f"{device.rate:.0f} Hz  {device.host_api}"
             )
     if not devices and not as_json:

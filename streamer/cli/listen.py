@@ -1,7 +1,6 @@
 """`genrecast listen`: what a running daemon says, for people and for pipes."""
 
 import contextlib
-import json
 import os
 import signal
 import sys
@@ -14,6 +13,7 @@ import click
 
 from streamer.config import DEFAULT_ENDPOINT
 from streamer.errors import KeysError
+from streamer.text import json_line
 
 HINT_S = 3.0  # the last messages come at once: nothing for this long means that nobody publishes
 
@@ -52,7 +52,7 @@ def command(
         if as_json:
             for message in messages:
                 if message is not None:
-                    click.echo(json.dumps(message, ensure_ascii=False))
+                    click.echo(json_line(message))
         else:
             show(messages)
     except KeyboardInterrupt:

@@ -1,5 +1,6 @@
 """`genrecast`: one file a command, each imported only when it is called, so that --help is quick."""
 
+import logging
 import os
 import sys
 from importlib import import_module
@@ -7,14 +8,18 @@ from typing import Any
 
 import click
 
-from streamer import __version__
-from streamer.errors import GenrecastError
-
-DEBUG = "GENRECAST_DEBUG"  # shows tracebacks instead of sentences
+from streamer import __version__, log
+from streamer.errors import ConfigError, GenrecastError
+from streamer.log import DEBUG
+from streamer.text import shown
 
 COMMANDS = {
     "run": "Listen to stations and publish what they play.",
+    "check": "Say everything that is wrong with a configuration.",
+    "stations": "Make a configuration of playlists and station lists.",
     "listen": "Show what a running daemon says.",
+    "history": "Show what was played.",
+    "report": "Make a web page of a station's day or week.",
     "keys": "Make keys, and say who may subscribe from other machines.",
     "classify": "Say what whole files are.",
     "devices": "List the sound cards that can be listened to.",
@@ -54,8 +59,13 @@ def cli() -> None:
 
 
 def tell(error: GenrecastError) -> None:
-    """Print an error as one line and its remedy."""
-    click.echo(f"genrecast: {error.message}\n  try: {error.remedy}", err=True)
+    """Print an error as one line and its remedy, or log it where logs are read; a configuration's, all."""
+    for said in error.problems if isinstance(error, ConfigError) else [error]:
+        if log.current_format() == "console":
+            click.echo(f"genrecast: {shown(str(said))}\n  try: {shown(said.remedy)}", err=True)
+        else:
+            log.setup(logging.ERROR)
+            logging.error("%s; try: %s", said, said.remedy, extra={"code": said.code})
 
 
 def main(args: list[str] | None = None) -> Any:
@@ -68,6 +78,7 @@ def main(args: list[str] | None = None) -> Any:
     except Exception as error:
         if os.environ.get(DEBUG):
             raise
-        click.echo(f"genrecast: a fault of genrecast's own: {type(error).__name__}: {error}", err=True)
+        said = shown(f"{type(error).__name__}: {error}")
+        click.echo(f"genrecast: a fault of genrecast's own: {said}", err=True)
         click.echo(f"  try: {DEBUG}=1 shows where; please report it with that", err=True)
         sys.exit(1)

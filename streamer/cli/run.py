@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
+from streamer import log
 from streamer.cli.main import tell
-from streamer.config import Config, Provider, StationConfig, check_config, load_config
-from streamer.errors import ConfigError, SourceUriError
+from streamer.config import Config, Provider, StationConfig
+from streamer.errors import ConfigError
 
 if TYPE_CHECKING:
     from streamer.engine.daemon import Daemon
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 @click.option("--workers", type=int, help="Processes that listen.  [as many as pay]")
 @click.option("--provider", type=click.Choice(["auto", "cpu", "cuda"]), help="Where the model runs.  [auto]")
 @click.option("--quiet", is_flag=True, help="Log warnings only.")
+@click.option("--log-format", type=click.Choice(log.FORMATS), help="How to log.  [as what reads it needs]")
 def command(
     config_path: Path | None,
     source: str | None,
@@ -46,17 +48,18 @@ def command(
     workers: int | None,
     provider: Provider | None,
     quiet: bool,
+    log_format: log.Format | None,
 ) -> None:
     """Listen to stations and publish what they play, until asked to end (Ctrl-C, SIGTERM).
 
     With neither --config nor --source it listens to the default sound card.
     """
+    from streamer.check.load import check_config, load_config
+
     # Until the loop is there to take them, a wish to end is met at once.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: os._exit(0))
-    logging.basicConfig(
-        level=logging.WARNING if quiet else logging.INFO, format="%(message)s", stream=sys.stderr
-    )
+    log.setup(logging.WARNING if quiet else logging.INFO, log_format)
     if config_path and (source is not None or station is not None):
         raise ConfigError(
             "--config names the stations, and --source or --station is given too", remedy="give one of them"
@@ -72,20 +75,14 @@ def command(
         "provider": provider,
     }
     config = msgspec.structs.replace(config, **{key: v for key, v in given.items() if v is not None})
-    run(check_config(config, name=str(config_path or "command line")))
+    run(check_config(config, name="command line"))
 
 
 def run(config: Config) -> None:
     """Run the daemon; exit with the status of what ended it."""
     # Imported here: a wrong command line is told before anything heavy is loaded.
     from streamer.engine.launch import Launch, shares
-    from streamer.source.open import check_uri
 
-    for station in config.station:
-        try:
-            check_uri(station.source)
-        except SourceUriError as error:
-            raise SourceUriError(f"station '{station.id}': {error.message}", remedy=error.remedy) from None
     # Before all else: they have the most to load, and do it beside us.
     launches = [(share, Launch(share)) for share in shares(config)]
     from streamer.engine.daemon import Daemon, as_error

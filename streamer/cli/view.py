@@ -7,6 +7,8 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
+from streamer.text import printable
+
 COLOURS = {
     "music": "bold green",
     "speech": "bold yellow",
@@ -28,11 +30,11 @@ def line(message: dict[str, Any]) -> Text | None:
         case "track":
             what = message["genre"] or max(message["shares"], key=message["shares"].get, default="nothing")
             share = f" {message['confidence']:.0%}" if message["genre"] else ""
-            said = Text(f"track: {what}{share}", "blue")
+            said = Text(printable(f"track: {what}{share}"), "blue")
             return _row(message, said, _title(message["title"]), Text(f"{message['seconds']:.0f} s", "dim"))
         case "status" if message["event"] in ("connected", "lost", "stopped"):
-            detail = message["detail"] or _format(message["format"])
-            return _row(message, Text(message["event"], "dim"), Text(printable(detail), "dim"))
+            detail = printable(message["detail"] or _format(message["format"]))
+            return _row(message, Text(message["event"], "dim"), Text(detail, "dim"))
     return None
 
 
@@ -50,7 +52,7 @@ def table(stations: dict[str, dict[str, Any]], footer: str) -> Table:
     for station, message in sorted(stations.items()):
         level = message["level_dbfs"]
         grid.add_row(
-            station,
+            printable(station),
             _said(message["state"], message["genre"], message["confidence"]),
             _bars(message.get("probabilities", {}).values()),
             _clock(message["since"]),
@@ -60,13 +62,10 @@ def table(stations: dict[str, dict[str, Any]], footer: str) -> Table:
     return grid
 
 
-def printable(text: str) -> str:
-    """Give text that can't harm a terminal: titles come from strangers."""
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
-
-
 def _row(message: dict[str, Any], *parts: Text) -> Text:
-    row = Text(f"{_clock(message['time'])}  {message['station']:<12} ", no_wrap=True, overflow="ellipsis")
+    row = Text(
+        f"{_clock(message['time'])}  {printable(message['station']):<12} ", no_wrap=True, overflow="ellipsis"
+    )
     for part in parts:
         row.append_text(part)
         row.append("  ")
@@ -75,7 +74,7 @@ def _row(message: dict[str, Any], *parts: Text) -> Text:
 
 def _said(state: str, genre: str | None, confidence: float) -> Text:
     share = "" if state in ("silence", "no-signal") else f" {confidence:4.0%}"
-    return Text(f"{genre or state:<10}{share:<5}", COLOURS.get(state, ""))
+    return Text(f"{printable(genre or state):<10}{share:<5}", COLOURS.get(state, ""))
 
 
 def _title(title: str | None) -> Text:

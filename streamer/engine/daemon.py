@@ -161,7 +161,8 @@ class Daemon:
     def _quarantine(self, station: StationConfig, why: str) -> None:
         """Tell that a station will not be listened to again."""
         detail = f"it brought down its worker three times and is left alone until the daemon restarts; {why}"
-        log.error("%s: %s", station.id, detail)
+        fields = {"station": station.id, "event": "stopped", "code": "quarantined"}
+        log.error("%s: stopped: %s", station.id, detail, extra=fields)
         self._reporter(station).status("stopped", now=time.time(), reason="quarantined", detail=detail)
 
     async def _look(self) -> None:

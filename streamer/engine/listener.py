@@ -1,5 +1,6 @@
 """One connection's audio, from blocks to what is said of it."""
 
+import asyncio
 import time
 import zlib
 from collections.abc import Callable
@@ -79,6 +80,8 @@ class Listener:
 
     async def hear(self, block: Block) -> None:
         """Take a block that has arrived now."""
+        # Whatever else came with it is decoded first: each step finds what it needs in the core's caches.
+        await asyncio.sleep(0)
         windows = self._front_end.push(block, cut=self._late)
         self._follow_skip(block)
         self._clock.arrived(self._front_end.position_s, self._now())

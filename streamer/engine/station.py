@@ -197,7 +197,6 @@ class Station:
         if self.life != "lost":
             self._listener.interrupt()
             self._move("lost", reason=error.code, detail=error.message)
-        log.warning("%s: no signal: %s (%s)", self.id, error.message, error.code)
 
     async def _pulse(self) -> None:
         """Tell the complete state every hop where no window does: while connecting, lost or retrying."""
@@ -213,7 +212,11 @@ class Station:
                 async with asyncio.timeout(CLOSE_S):
                     await source.close()
             except Exception as error:  # noqa: BLE001 - whatever it is, the next attempt must come
-                log.warning("%s: did not close cleanly: %s: %s", self.id, type(error).__name__, error)
+                log.warning(
+                    "%s: did not close cleanly: %s: %s",
+                    *(self.id, type(error).__name__, error),
+                    extra={"station": self.id, "event": "close"},
+                )
 
     def _move(
         self,
@@ -228,7 +231,16 @@ class Station:
         if to == "new" or to not in MOVES[self.life]:
             raise AssertionError(f"a station can't go from {self.life} to {to}")
         self.life = to
-        log.info("%s: %s%s", self.id, to, f": {detail}" if detail else "")
+        self._log(to, reason, detail or ("" if retry_in_s is None else f"in {retry_in_s:.0f} s"))
         self._reporter.status(
             to, now=self._now(), reason=reason, detail=detail, retry_in_s=retry_in_s, format=format
+        )
+
+    def _log(self, event: Life, code: str, detail: str) -> None:
+        failed = code not in ("ok", "asked")
+        log.log(
+            logging.WARNING if event == "lost" else logging.INFO,
+            "%s: %s%s%s",
+            *(self.id, event, detail and f": {detail}", f" ({code})" if failed else ""),
+            extra={"station": self.id, "event": event, "code": code if failed else None},
         )

@@ -15,6 +15,7 @@ import sys
 import time
 from functools import partial
 
+from streamer import log
 from streamer.config import StationConfig
 from streamer.engine.blame import Blame
 from streamer.engine.listener import Listener
@@ -68,19 +69,21 @@ class TickSelector(selectors.DefaultSelector):
     _woken = 0.0
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        """See `selectors`."""
-        if timeout is not None and timeout <= 0:
-            ready: list[tuple[selectors.SelectorKey, int]] = super().select(timeout)
-            return ready
+        """See `selectors`. Within a tick nothing new is looked for, and timers may be a tick late."""
         before = time.monotonic()
         wait_s = self._woken + self.tick_s - before
+        if timeout is not None and timeout <= 0:
+            return [] if wait_s > 0 else self._look(0)
         if wait_s > 0:
-            wait_s = wait_s if timeout is None else min(wait_s, timeout)
             time.sleep(wait_s)
-            timeout = None if timeout is None else timeout - wait_s
-        ready = super().select(timeout)
-        self._woken = time.monotonic()
+            timeout = None if timeout is None else max(timeout - wait_s, 0.0)
+        ready = self._look(timeout)
         self.idle_s += self._woken - before
+        return ready
+
+    def _look(self, timeout: float | None) -> list[tuple[selectors.SelectorKey, int]]:
+        ready: list[tuple[selectors.SelectorKey, int]] = super().select(timeout)
+        self._woken = time.monotonic()
         return ready
 
 
@@ -194,7 +197,7 @@ async def main(connection: socket.socket, blame: Blame, selector: TickSelector) 
     start = await wire.read()
     if not isinstance(start, Start):
         return
-    logging.basicConfig(level=start.log_level, format="%(message)s", stream=sys.stderr)
+    log.setup(start.log_level)
     try:
         model = Model.load(start.config.model, provider=start.config.provider)
     except GenrecastError as error:

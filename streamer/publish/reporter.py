@@ -21,6 +21,7 @@ from streamer.publish.messages import (
     encode,
     utc,
 )
+from streamer.text import printable, shown
 
 # A genre message must stay under 1 KiB at 14 labels, whatever a server calls its titles.
 MAX_TITLE_BYTES = 240
@@ -181,7 +182,7 @@ class Reporter:
                 **self._common("status", now),
                 event=event,
                 reason=reason,
-                detail=printable(detail),
+                detail=shown(detail),
                 retry_in=None if retry_in_s is None else round(retry_in_s, 3),
                 format=None
                 if format is None
@@ -223,8 +224,3 @@ def shorten(title: str | None) -> str | None:
     while len(encode(title)) > MAX_TITLE_BYTES:
         title = title[: len(title) * 3 // 4]
     return title
-
-
-def printable(text: str) -> str:
-    """Give text that UTF-8 can hold: file names may be any bytes."""
-    return text.encode("utf-8", "backslashreplace").decode("utf-8")

@@ -24,6 +24,7 @@ class Subscriber:
     Args:
         endpoint: where the daemon publishes.
         prefixes: topics to receive, each with everything that begins with it.
+        waiting: how many messages may wait for a caller that is slow, before some are lost.
         keys: where the daemon has some.
 
     Raises:
@@ -31,7 +32,12 @@ class Subscriber:
     """
 
     def __init__(
-        self, endpoint: str, prefixes: tuple[str, ...] = ("",), *, keys: ClientKeys | None = None
+        self,
+        endpoint: str,
+        prefixes: tuple[str, ...] = ("",),
+        *,
+        waiting: int = 1000,
+        keys: ClientKeys | None = None,
     ) -> None:
         self.lost = self.foreign = 0
         self._last: dict[tuple[str, str], tuple[str, int]] = {}
@@ -39,6 +45,7 @@ class Subscriber:
         self._socket = self._context.socket(zmq.SUB)
         self._socket.setsockopt(zmq.RCVTIMEO, TIMEOUT_MS)
         self._socket.setsockopt(zmq.LINGER, 0)
+        self._socket.setsockopt(zmq.RCVHWM, waiting)
         self._socket.setsockopt(zmq.MAXMSGSIZE, MAX_MESSAGE)
         if keys is not None:
             keys.apply(self._socket)

@@ -28,7 +28,8 @@ class WindowStream:
         self._recent = max(1, round(RECENT_S / front_end.frame_s))
         shortest = SHORTEST_S * front_end.sample_rate - front_end.n_fft
         self._shortest = max(1, math.ceil(shortest / front_end.hop_length))
-        self._frames = np.empty((0, front_end.n_mels), np.float32)
+        self._room = _Room(front_end)
+        self._frames: Frames = np.empty((0, front_end.n_mels), np.float32)
         self._powers = np.empty(0, np.float32)
         self._until_due = front_end.n_frames
         self._since_gap: int | None = None  # frames since samples were lost, while that still matters
@@ -120,7 +121,7 @@ class WindowStream:
     def _keep(self, frames: Frames, powers: NDArray[np.float32]) -> None:
         most = self._front.n_frames
         old = max(len(self._frames) + len(frames) - most, 0)
-        self._frames = np.concatenate((self._frames[old:], frames[-most:]))
+        self._frames = self._room.append(self._frames[old:], frames[-most:])
         self._powers = np.concatenate((self._powers[old:], powers[-most:]))
         if self._since_gap is not None:
             self._since_gap += len(frames)
@@ -142,6 +143,30 @@ class WindowStream:
         )
         self._given, self._cut, self._since_window, self._past = True, False, 0, 0
         return window
+
+
+class _Room:
+    """Where a stream's frames follow one another in memory, so that windows are views of it.
+
+    What was given out is never written to again: where there is no room behind it, it moves.
+    """
+
+    def __init__(self, front_end: FrontEnd) -> None:
+        # A second more than a window: with short hops it moves once a second, and is kept small.
+        self._rows = front_end.n_frames + max(1, round(RECENT_S / front_end.frame_s))
+        self._all = np.empty((self._rows, front_end.n_mels), np.float32)
+        self._end = 0
+
+    def append(self, old: Frames, new: Frames) -> Frames:
+        """Take the last frames that were given out, and those that follow; give all of them in a row."""
+        begin = self._end - len(old)
+        if self._end + len(new) > self._rows:
+            self._all = np.empty_like(self._all)
+            self._all[: len(old)] = old
+            begin, self._end = 0, len(old)
+        self._all[self._end : self._end + len(new)] = new
+        self._end += len(new)
+        return self._all[begin : self._end]
 
 
 def dbfs(powers: NDArray[np.float32]) -> float | None:

@@ -20,7 +20,7 @@ from streamer.source.hls_playlist import (
 from streamer.source.http import HttpClient
 from streamer.source.playlist import MAX_PLAYLIST
 from streamer.source.segment import SegmentDecoder, demux
-from streamer.source.url import redact
+from streamer.text import redact
 
 START_SEGMENTS = 3  # from the end, where RFC 8216 (6.3.3) says that live listening begins
 MAX_INIT = 1024 * 1024

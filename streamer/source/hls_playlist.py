@@ -7,7 +7,7 @@ from urllib.parse import urljoin, urlsplit
 
 from streamer.errors import SourceHttpError
 from streamer.source.sniff import not_audio
-from streamer.source.url import redact
+from streamer.text import redact
 
 MAX_SEGMENT = 16 * 1024 * 1024  # bytes: 10 s of video at 12 Mbit/s, where a station has no audio of its own
 MAX_SEGMENTS = 20_000  # in a playlist; 256 KiB hold fewer

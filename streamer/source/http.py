@@ -14,8 +14,9 @@ import streamer
 from streamer.errors import SourceConnectionError, SourceHttpError, SourceNotFoundError
 from streamer.source.address import AddressPolicy
 from streamer.source.response import MAX_HEADERS, NETWORK, HttpResponse, new_throttle, read_head, reason
-from streamer.source.url import ascii_host, authorization, check_url, redact, same_host, target
+from streamer.source.url import ascii_host, authorization, check_url, same_host, target
 from streamer.source.wire import CONNECT_S, connect
+from streamer.text import redact
 
 HEADER_S = 10.0  # Icecast answers at once; with connecting this stays below the 20 s to `no-signal`
 MAX_REDIRECTS = 5

@@ -35,6 +35,15 @@ def check_uri(uri: str) -> None:
     _parse(uri, "latin-1", ())
 
 
+def file_of(uri: str) -> Path | None:
+    """Give the file that a valid URI names, None where it names something else."""
+    match = _SCHEME.match(uri)
+    if match is None:
+        return Path(uri)
+    rest = uri[match.end() :].partition("?")[0]
+    return _path(unquote(rest)) if match.group(1).lower() == "file" else None
+
+
 def _parse(uri: str, charset: str, allow_private: bool | Sequence[str]) -> _Make:
     match = _SCHEME.match(uri)
     if not uri or "\0" in uri:
@@ -69,7 +78,8 @@ def _radio(url: str, charset: str, allow_private: bool | Sequence[str]) -> _Make
     return make
 
 
-def _file(rest: str, parameters: dict[str, str]) -> _Make:
+def _path(rest: str) -> Path:
+    """Read what stands behind `file:`."""
     if rest.startswith("//"):
         host, _, path = rest[2:].partition("/")
         if host not in ("", "localhost"):
@@ -79,6 +89,11 @@ def _file(rest: str, parameters: dict[str, str]) -> _Make:
         rest = "/" + path
     if not rest:
         raise SourceUriError("source 'file:': no path", remedy="write file:/path or the path alone")
+    return Path(rest)
+
+
+def _file(rest: str, parameters: dict[str, str]) -> _Make:
+    path = _path(rest)
     pace = parameters.get("pace", "max")
     if pace not in ("max", "live"):
         raise _bad("file", "pace", pace, "max or live")
@@ -86,7 +101,7 @@ def _file(rest: str, parameters: dict[str, str]) -> _Make:
     def make() -> Source:
         from streamer.source.file import FileSource
 
-        return FileSource(Path(rest), pace="live" if pace == "live" else "max")
+        return FileSource(path, pace="live" if pace == "live" else "max")
 
     return make
 

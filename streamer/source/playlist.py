@@ -1,12 +1,15 @@
 """Playlists that lead to streams: M3U, PLS and XSPF in, addresses out. An HLS playlist is told from them."""
 
 import re
-from typing import Literal
+from collections.abc import Iterator
+from html import unescape
+from itertools import islice
+from typing import Literal, NamedTuple
 from urllib.parse import urljoin, urlsplit
 
 from streamer.errors import SourceHttpError
 from streamer.source.sniff import looks_like_text
-from streamer.source.url import redact
+from streamer.text import redact
 
 MAX_PLAYLIST = 256 * 1024  # bytes: a day of HLS in segments of 6 s is about that; a station's M3U is 200
 MAX_ENTRIES = 16  # mirrors of one station; nobody lists more
@@ -24,8 +27,10 @@ _TYPES: dict[str, Kind] = {
     "application/xspf+xml": "xspf",
 }
 _SUFFIXES: dict[str, Kind] = {".m3u": "m3u", ".m3u8": "m3u", ".pls": "pls", ".xspf": "xspf"}
-_PLS_FILE = re.compile(r"file\d*", re.IGNORECASE)
-_XSPF_LOCATION = re.compile(r"<location>([^<>]+)</location>", re.IGNORECASE)
+# Possessive: what doesn't fit is not tried again in other ways, which takes time by the square of its length.
+_M3U_INFO = re.compile(r'#EXTINF:\s*+-?[\d.]*+(?:\s*+[\w-]++="[^"]*+")*+\s*+,(.*)', re.IGNORECASE)
+_PLS_LINE = re.compile(r"\s*(file|title)(\d*)\s*=(.*)", re.IGNORECASE)
+_XSPF_TAG = re.compile(r"<(track|location|title)(?:\s[^<>]*)?>([^<>]*)", re.IGNORECASE)
 
 
 def playlist_kind(head: bytes, *, content_type: str = "", url: str = "") -> Kind | None:
@@ -50,6 +55,27 @@ def playlist_kind(head: bytes, *, content_type: str = "", url: str = "") -> Kind
     return kind
 
 
+class Entry(NamedTuple):
+    """One line of a playlist that names something.
+
+    Attributes:
+        address: as it stands there, absolute or not.
+        title: empty where it has none.
+        line: of the address, from 1.
+    """
+
+    address: str
+    title: str
+    line: int
+
+
+def entries(text: str, kind: Kind) -> Iterator[Entry]:
+    """Give the entries of a playlist, in its order."""
+    if kind == "pls":
+        return _pls(text)
+    return _xspf(text) if kind == "xspf" else _m3u(text)
+
+
 def parse_playlist(body: bytes, kind: Kind, *, url: str) -> list[str]:
     """Give the http and https addresses in a playlist, in its order, relative ones resolved.
 
@@ -57,18 +83,10 @@ def parse_playlist(body: bytes, kind: Kind, *, url: str) -> list[str]:
         SourceHttpError: there are none.
     """
     text = body.removeprefix(b"\xef\xbb\xbf").decode("utf-8", errors="replace")
-    if kind == "pls":
-        pairs = (line.partition("=") for line in text.splitlines())
-        entries = [value.strip() for key, _, value in pairs if value and _PLS_FILE.fullmatch(key.strip())]
-    elif kind == "xspf":
-        entries = [entry.strip().replace("&amp;", "&") for entry in _XSPF_LOCATION.findall(text)]
-    else:
-        lines = (line.strip() for line in text.splitlines())
-        entries = [line for line in lines if line and not line.startswith("#")]
     addresses: list[str] = []
-    for entry in entries[: 4 * MAX_ENTRIES]:
+    for entry in islice(entries(text, kind), 4 * MAX_ENTRIES):
         try:
-            address = urljoin(url, entry)
+            address = urljoin(url, entry.address)
             scheme = urlsplit(address).scheme
         except ValueError:
             continue
@@ -80,3 +98,39 @@ def parse_playlist(body: bytes, kind: Kind, *, url: str) -> list[str]:
             remedy="open it in a text editor and give the address of a stream",
         )
     return addresses[:MAX_ENTRIES]
+
+
+def _m3u(text: str) -> Iterator[Entry]:
+    title = ""
+    for number, line in enumerate(map(str.strip, text.splitlines()), 1):
+        if match := _M3U_INFO.match(line):
+            title = match.group(1).strip()
+        elif line and not line.startswith("#"):
+            yield Entry(line, title, number)
+            title = ""
+
+
+def _pls(text: str) -> Iterator[Entry]:
+    lines = [(number, _PLS_LINE.match(line)) for number, line in enumerate(text.splitlines(), 1)]
+    found = [(number, match[1].lower(), match[2], match[3].strip()) for number, match in lines if match]
+    titles = {which: value for _, key, which, value in found if key == "title"}
+    for number, key, which, value in found:
+        if key == "file" and value:
+            yield Entry(value, titles.get(which, ""), number)
+
+
+def _xspf(text: str) -> Iterator[Entry]:
+    tracks: list[tuple[list[tuple[str, int]], list[str]]] = []
+    line, at = 1, 0
+    for match in _XSPF_TAG.finditer(text):
+        line, at = line + text.count("\n", at, match.start()), match.start()
+        name, value = match[1].lower(), unescape(match[2]).strip()
+        if name == "track" or not tracks:
+            tracks.append(([], []))
+        if name == "location" and value:
+            tracks[-1][0].append((value, line))
+        elif name == "title":
+            tracks[-1][1].append(value)
+    for addresses, titles in tracks:
+        for address, number in addresses:
+            yield Entry(address, titles[0] if titles else "", number)

@@ -15,8 +15,9 @@ from streamer.source.icy import IcyReader, parse_metaint
 from streamer.source.pace import Pacer
 from streamer.source.playlist import MAX_DEPTH, MAX_PLAYLIST, parse_playlist, playlist_kind
 from streamer.source.response import HttpResponse
-from streamer.source.url import check_url, redact
+from streamer.source.url import check_url
 from streamer.source.wake import Meter
+from streamer.text import redact
 
 HLS_STALL_S = 45.0  # segments last up to 10 s, come late and are given up after 15: HLS watches itself
 PLAYLIST_S = 10.0  # to read a playlist to its end

@@ -13,8 +13,8 @@ import h11
 from streamer.errors import SourceConnectionError, SourceHttpError
 from streamer.source.pace import Pacer
 from streamer.source.titles import clean_title
-from streamer.source.url import redact
 from streamer.source.wire import Wire
+from streamer.text import redact
 
 MAX_HEADERS = 16 * 1024  # bytes; Icecast sends one
 MAX_FIELDS = 128  # headers; Icecast sends a dozen, a CDN three

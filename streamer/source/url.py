@@ -1,13 +1,15 @@
-"""Addresses: taken apart, checked, and shown without what may be secret in them."""
+"""Addresses: taken apart, checked, compared."""
 
 import base64
 from contextlib import suppress
 from urllib.parse import SplitResult, quote, unquote, urlsplit
 
 from streamer.errors import SourceUriError
+from streamer.text import redact
 
 _PATH_SAFE = "/%:@!$&'()*+,;=~-._|[]^`{}"
 _QUERY_SAFE = _PATH_SAFE + "?"
+_PORTS = {"http": 80, "https": 443}
 
 
 def check_url(url: str) -> SplitResult:
@@ -35,18 +37,14 @@ def check_url(url: str) -> SplitResult:
     return parts
 
 
-def redact(url: str) -> str:
-    """Give a URL without what may be secret in it (user, password, query, fragment), fit to be printed."""
-    try:
-        parts = urlsplit(url)
-        port = f":{parts.port}" if parts.port else ""
-        host = parts.hostname or ""
-    except ValueError:
-        shown = url.partition("?")[0].rpartition("@")[2][:200] if "//" in url else "a malformed URL"
-    else:
-        host = f"[{host}]" if ":" in host else host[:200]
-        shown = f"{parts.scheme}://{host}{port}{parts.path[:200]}{'?...' if parts.query else ''}"
-    return "".join(c if c.isprintable() else "?" for c in shown)
+def normal(url: str) -> str:
+    """Give a valid URL in the one form of all that mean the same, to compare it."""
+    parts = check_url(url)
+    host, port = ascii_host(parts.hostname or "").lower().rstrip("."), parts.port
+    user = f"{parts.netloc.rpartition('@')[0]}@" if "@" in parts.netloc else ""
+    host = f"[{host}]" if ":" in host else host
+    place = host if port in (None, _PORTS[parts.scheme]) else f"{host}:{port}"
+    return f"{parts.scheme}://{user}{place}{target(parts)}"
 
 
 def ascii_host(host: str) -> str:

@@ -22,7 +22,9 @@ def daemon_command(model: Path, *args: str) -> list[str]:
     return [sys.executable, "-m", "streamer.cli", "run", "--model", str(model), *bind, *args]
 
 
-@pytest.mark.parametrize("command", ["", "run", "listen", "keys", "classify", "devices", "doctor", "demo"])
+@pytest.mark.parametrize(
+    "command", ["", "run", "listen", "keys", "history", "report", "classify", "devices", "doctor", "demo"]
+)
 def test_help_loads_nothing_heavy(command):
     code = (
         "import sys; from streamer.cli.main import cli\n"

@@ -124,8 +124,8 @@ def test_stages_are_given_few_windows_at_a_time_the_head_many() -> None:
 
     asyncio.run(main())
 
-    assert [batch for batch, _ in watched.seen["found"]] == [8, 8, 4]
-    assert [batch for batch, _ in watched.seen["features"]] == [8, 8, 4]
+    assert [batch for batch, _ in watched.seen["found"]] == [16, 4]
+    assert [batch for batch, _ in watched.seen["features"]] == [16, 4]
     assert watched.judged == [20]
 
 

@@ -18,8 +18,8 @@ from urllib.parse import urlsplit
 
 import zmq
 
+from streamer.check.load import load_config
 from streamer.cli.view import first, line
-from streamer.config import load_config
 from streamer.contract import read_contract
 from streamer.errors import ConfigError, ModelError, SourceError
 from streamer.model.onnx_file import MalformedError, scan
@@ -36,7 +36,8 @@ from streamer.source.ogg_decode import comment_title
 from streamer.source.open import check_uri
 from streamer.source.playlist import parse_playlist, playlist_kind
 from streamer.source.titles import MAX_TITLE
-from streamer.source.url import check_url, redact
+from streamer.source.url import check_url
+from streamer.text import redact
 from tests.fuzz.streams import STREAMS, scratch
 from tests.tiny_model import model_bytes
 

@@ -211,6 +211,8 @@ def test_a_rate_that_nobody_broadcasts_at_is_no_audio() -> None:
 FLOODS = {
     "attribute": ("hls", b"#EXT-X-MAP:" + b"A" * 250_000),
     "attributes": ("hls", b"#EXT-X-MAP:" + b"A-" * 125_000),
+    "title": ("m3u", b"#EXTM3U\n#EXTINF:" + b" " * 250_000 + b"x"),
+    "titles": ("m3u", b"#EXTM3U\n#EXTINF:1" + b' a="" ' * 40_000 + b"x"),
     "blank lines": ("pls", b"[playlist]\n" + b"\n" * 250_000),
     "spaces": ("pls", b"[playlist]\nFile1=x" + b" " * 250_000 + b"y"),
     "location": ("xspf", b'<playlist xmlns="http://xspf.org/ns/0/"><location>' + b" " * 250_000),

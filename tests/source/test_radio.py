@@ -20,7 +20,7 @@ from streamer.flow import SourceEvent
 from streamer.source import http
 from streamer.source.open import open_source
 from streamer.source.pace import AHEAD_S, Pacer
-from streamer.source.url import redact
+from streamer.text import redact
 
 
 def hear(

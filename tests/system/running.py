@@ -66,10 +66,11 @@ def daemon(
     env: dict[str, str] | None = None,
     embedded: bool = False,
     more: str = "",
+    quiet: bool = False,
 ) -> Iterator[Heard]:
     """Run a daemon over these sources, stations s0, s1, ..., with a subscriber from the start.
 
-    `more` are further lines of its configuration.
+    `more` are further lines of its configuration; a `quiet` one's log is not kept.
     """
     (folder / "tiny.onnx").write_bytes(model_bytes())
     model = "" if embedded else "model = 'tiny.onnx'\n"
@@ -84,7 +85,7 @@ def daemon(
             [sys.executable, "-m", "streamer.cli", "run", "--config", str(folder / "c.toml")],
             env=env,
             cwd=ROOT,
-            stderr=subprocess.PIPE,
+            stderr=subprocess.DEVNULL if quiet else subprocess.PIPE,
             text=True,
         )
         try:
@@ -92,7 +93,7 @@ def daemon(
             process.terminate()
             errors = process.communicate(timeout=5)[1]
             assert process.returncode == 0, errors
-            assert "Traceback" not in errors
+            assert "Traceback" not in (errors or "")
         finally:
             process.kill()
             process.communicate()

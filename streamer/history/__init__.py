@@ -1,0 +1,1 @@
+"""What stations played, kept: segments, tracks and hourly shares, written by one subscriber, read by all."""
