@@ -14,16 +14,19 @@ _COUNT_AT = {b"trun": 8, b"stsz": 12, b"stz2": 12}  # bytes from a box's name to
 
 
 def claimed_samples(data: bytes) -> int:
-    """Give how many samples all tables together claim.
+    """Give how many samples all tables together claim; counted no further than beyond `MAX_SAMPLES`.
 
     Whatever looks like a table is taken for one, wherever it lies but in the audio itself: FFmpeg
     finds them in places where they have no business.
     """
-    return sum(
-        _claim(data, match.start(), match.group())
-        for begin, end in _headers(data)
-        for match in _TABLES.finditer(data, begin, end)
-    )
+    claimed = 0
+    for begin, end in _headers(data):
+        for match in _TABLES.finditer(data, begin, end):
+            for count in _claims(data, match.start(), match.group()):
+                claimed += count
+                if claimed > MAX_SAMPLES:
+                    return claimed
+    return claimed
 
 
 def _headers(data: bytes) -> Iterator[tuple[int, int]]:
@@ -43,13 +46,14 @@ def _headers(data: bytes) -> Iterator[tuple[int, int]]:
     yield min(at, len(data)), len(data)
 
 
-def _claim(data: bytes, at: int, name: bytes) -> int:
+def _claims(data: bytes, at: int, name: bytes) -> Iterator[int]:
     if name in _COUNT_AT:
-        return _number(data, at + _COUNT_AT[name])
-    # stts and ctts hold runs: pairs of a count and what it counts.
+        yield _number(data, at + _COUNT_AT[name])
+        return
+    # stts and ctts hold runs: pairs of a count and what it counts. A run of none costs time as well.
     first = at + 12
     end = min(first + 8 * _number(data, at + 8), len(data))
-    return sum(_number(data, run) for run in range(first, end, 8))
+    yield from (max(_number(data, run), 1) for run in range(first, end, 8))
 
 
 def _number(data: bytes, at: int) -> int:

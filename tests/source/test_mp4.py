@@ -1,6 +1,7 @@
 """An MP4 segment can't have memory made for samples that it doesn't hold."""
 
 import io
+import time
 
 import av
 import pytest
@@ -52,6 +53,17 @@ def test_a_table_that_claims_too_much_is_refused_wherever_it_lies(table: bytes) 
         assert claimed_samples(data) > MAX_SAMPLES
     with pytest.raises(BrokenAudioError):
         demux(fragments() + table, None, name="test")
+
+
+@pytest.mark.parametrize(
+    "piece", [b"ctts", b"ctts" + bytes(12), b"stts\0\0\0\0\x7f\xff\xff\xff", b"trun" + bytes(12)]
+)
+def test_tables_within_tables_take_no_time_by_their_square(piece: bytes) -> None:
+    begun = time.process_time()
+
+    claimed_samples(box(b"free") + piece * (1_000_000 // len(piece)))
+
+    assert time.process_time() - begun < 1.0
 
 
 def test_a_box_of_any_size_is_walked_past() -> None:
