@@ -23,6 +23,7 @@ RUNS = (  # each by itself: two at once would measure each other
     ("prepare",),
     ("start",),
     ("history",),
+    ("page",),
     ("training",),
     ("teacher",),
 )

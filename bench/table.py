@@ -90,6 +90,16 @@ def _history(f: Figures) -> list[tuple[str, str]]:
     return [(what, f"{f['week_s']['median']:.2f} s, of which `--help` takes {f['help_s']['median']:.2f} s")]
 
 
+def _page(f: Figures) -> list[tuple[str, str]]:
+    cost = f"{f['page_cpu_percent']:.1f}% of a core, {f['renderer_cpu_percent']:.1f}% in the browser"
+    return [
+        (
+            f"the page with {f['stations']} stations",
+            f"first paint after {f['first_paint_ms']} ms, rows after {f['first_rows_ms']} ms; {cost}",
+        )
+    ]
+
+
 _ROWS: dict[str, Callable[[Figures], list[tuple[str, str]]]] = {
     "streams": _streams,
     "window": _window,
@@ -98,4 +108,5 @@ _ROWS: dict[str, Callable[[Figures], list[tuple[str, str]]]] = {
     "prepare": _prepare,
     "start": _start,
     "history": _history,
+    "page": _page,
 }

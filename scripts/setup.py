@@ -72,7 +72,7 @@ def python() -> None:
             )
         say(f"making {VENV.name} with {sys.executable}")
         run(sys.executable, "-m", "venv", "--clear", str(VENV))
-    pip("-e", ".[dev,parquet,postgres]", constraints=CONSTRAINTS)
+    pip("-e", ".[dev,mqtt,parquet,postgres,server]", constraints=CONSTRAINTS)
 
 
 def training() -> None:
@@ -131,6 +131,9 @@ SERVERS = (
     ),
     Part("a radio server, for the tests", "icecast2", command("icecast2", "icecast")),
     Part("its programme, for the tests", "ffmpeg", command("ffmpeg")),
+    Part("a browser, for the tests", "chromium", command("chromium")),
+    Part("an MQTT broker, for the tests", "mosquitto", command("mosquitto")),
+    Part("a monitoring server, for the tests", "prometheus", command("prometheus")),
     Part(
         "a database server, for the tests",
         "postgresql",

@@ -1,25 +1,30 @@
 """What the TOML file may say, as typed structures with their defaults and units.
 
-A new section is a structure here and a field of `Config`. Types, ranges and patterns that its
+A new section is a structure in `sections` and a field of `Config`. Types, ranges and patterns that its
 annotations state are checked (`streamer.check`) and told to editors (`streamer/schema/config.json`,
-with what the docstring says) without further code; what they can't state is a line in `rules`, and
-its paths are made absolute in `resolve`.
+with what the docstring says) without further code; what they can't state is a line in `rules`.
 """
 
 import re
 from collections.abc import Iterator
-from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
 
+from streamer import sections
 from streamer.errors import Problem
-from streamer.text import shown
+from streamer.sections import (
+    HistoryConfig,
+    MetricsConfig,
+    MqttConfig,
+    PageConfig,
+    SecurityConfig,
+    WebhookConfig,
+)
 
 DEFAULT_ENDPOINT = "tcp://127.0.0.1:5567"
-HOST_NAME = re.compile(r"[^\W_](?:[\w.-]{0,251}[^\W_])?")
 STATION_ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 ID_REMEDY = "use 1 to 64 of a-z, 0-9, '_' and '-', beginning with a letter or digit"
 
@@ -47,55 +52,6 @@ class StationConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     duty: Duty | None = None
 
 
-class HistoryConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """`[history]`: what stations played, kept.
-
-    Attributes:
-        enabled: has the daemon keep it.
-        path: of the SQLite file; `history.sqlite` in the state folder unless given.
-        url: of a PostgreSQL database instead, `postgresql://USER@HOST/DATABASE`.
-        keep_days: what is older is deleted.
-        max_mb: where the file holds more than so many 10^6 bytes, the oldest is deleted.
-    """
-
-    enabled: bool = True
-    # A broken file is moved aside: not one that was never meant to be a database.
-    path: (
-        Annotated[
-            str, Meta(pattern=r"\.(sqlite3?|db)$", extra={"remedy": "end it in .sqlite, .sqlite3 or .db"})
-        ]
-        | None
-    ) = None
-    url: (
-        Annotated[
-            str,
-            Meta(
-                pattern=r"^postgres(ql)?://",
-                extra={"remedy": "give postgresql://USER@HOST/DATABASE, or a file with 'path'"},
-            ),
-        ]
-        | None
-    ) = None
-    keep_days: Annotated[int, Meta(ge=1, le=36_500)] = 365
-    max_mb: Annotated[int, Meta(ge=10, le=1_000_000)] = 2000
-
-
-class SecurityConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """`[security]`: who may subscribe, and where stations may lead.
-
-    Attributes:
-        server_key: file with the key of the daemon, as `genrecast keys new` makes it; with it,
-            messages are encrypted and only those in `allow` have them.
-        allow: file that lists the public keys of subscribers.
-        allow_private: networks (`10.0.0.0/8`), addresses and host names that stations may lead to
-            though they are not of the public internet; True for all.
-    """
-
-    server_key: str | None = None
-    allow: str | None = None
-    allow_private: bool | tuple[str, ...] = ()
-
-
 SHIPPED_MODELS = ("default", "accurate")
 """The embedded models. A file of such a name is meant where its path is written, `./accurate`."""
 
@@ -113,7 +69,11 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
             the hop is as long as that takes, and what lies between them is only counted.
         workers: processes that listen; 0: as many as pay for so many stations.
         station: the stations, at least one, ids unique.
+        page: what stations play in a browser, where it is wanted.
         history: what is kept of what stations played, where it is wanted.
+        metrics: what Prometheus asks for, where it is wanted.
+        mqtt: the bridge to MQTT, where it is wanted.
+        webhook: the bridge to a URL, where it is wanted.
         security: who may subscribe, and where stations may lead.
     """
 
@@ -125,7 +85,11 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     duty: Duty = 1.0
     workers: Annotated[int, Meta(ge=0, le=MAX_WORKERS)] = 0
     station: tuple[StationConfig, ...] = ()
+    page: PageConfig | None = None
     history: HistoryConfig | None = None
+    metrics: MetricsConfig | None = None
+    mqtt: MqttConfig | None = None
+    webhook: WebhookConfig | None = None
     security: SecurityConfig = SecurityConfig()
 
 
@@ -133,22 +97,19 @@ def resolve(config: Config, folder: Path) -> Config:
     """Give a configuration with its relative paths made absolute: they are meant from its file's folder."""
     if config.model is not None and config.model not in SHIPPED_MODELS:
         config = msgspec.structs.replace(config, model=str(folder / config.model))
-    if config.history is not None and config.history.path is not None:
-        history = msgspec.structs.replace(config.history, path=str(folder / config.history.path))
-        config = msgspec.structs.replace(config, history=history)
-    files = {"server_key": config.security.server_key, "allow": config.security.allow}
-    found = {key: str(folder / path) for key, path in files.items() if path is not None}
-    security = msgspec.structs.replace(config.security, **found)
-    return msgspec.structs.replace(config, security=security)
+    for name, section in _sections(config).items():
+        paths = {key: getattr(section, key) for key in sections.PATHS.get(name, ())}
+        absolute = {key: str(folder / path) for key, path in paths.items() if path is not None}
+        if absolute:
+            config = msgspec.structs.replace(config, **{name: msgspec.structs.replace(section, **absolute)})
+    return config
 
 
 def rules(config: Config) -> Iterator[Problem]:
     """Give what is wrong with a configuration beyond what types alone can say."""
     if not config.station:
         yield Problem("no station", "add a [[station]] with 'id' and 'source'")
-    if config.history is not None and config.history.path is not None and config.history.url is not None:
-        yield Problem("[history]: both path and url are given", "leave one of them", ("history", "url"))
-    yield from _rules_of_security(config.security)
+    yield from sections.rules(dict(_sections(config)))
     seen: set[str] = set()
     stdin = False
     for number, station in enumerate(config.station):
@@ -174,22 +135,7 @@ def rules(config: Config) -> Iterator[Problem]:
             )
 
 
-def _rules_of_security(security: SecurityConfig) -> Iterator[Problem]:
-    if (security.server_key is None) != (security.allow is None):
-        yield Problem(
-            "[security]: one of server_key and allow is given, and they work together",
-            "give both; 'genrecast keys new' makes the files and says the lines",
-            ("security",),
-        )
-    for number, entry in enumerate(
-        () if isinstance(security.allow_private, bool) else security.allow_private
-    ):
-        try:
-            ip_network(entry, strict=False)
-        except ValueError:
-            if not HOST_NAME.fullmatch(entry):
-                yield Problem(
-                    f"[security]: allow_private: '{shown(entry)}' is no network, address or host name",
-                    'name such as "192.168.1.0/24", "10.0.0.5" or "icecast.lan"',
-                    ("security", "allow_private", number),
-                )
+def _sections(config: Config) -> dict[str, msgspec.Struct]:
+    """Give the sections that there are, by name."""
+    found = {name: getattr(config, name) for name in config.__struct_fields__}
+    return {name: section for name, section in found.items() if isinstance(section, msgspec.Struct)}

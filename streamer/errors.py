@@ -128,6 +128,13 @@ class WorkerError(GenrecastError):
     exit_status = 8
 
 
+class WebError(GenrecastError):
+    """The page or the metrics can't be served: address in use, or a library that isn't installed."""
+
+    code = "web"
+    exit_status = 11
+
+
 class MissingExtraError(GenrecastError):
     """A command or a section needs libraries that the base install doesn't bring.
 
@@ -180,6 +187,40 @@ class HistoryVersionError(HistoryError):
     """The history was written by another version of genrecast."""
 
     code = "history-version"
+
+
+class AttendantError(GenrecastError):
+    """What subscribes to the bus beside the tagging (history, page, ...) died, hung or lacks a library."""
+
+    code = "attendant"
+    exit_status = 9
+
+
+class MqttError(GenrecastError):
+    """The broker can't be reached or refuses us. It is tried again for ever."""
+
+    code = "mqtt"
+
+
+class WebhookError(GenrecastError):
+    """A message can't be posted.
+
+    Args:
+        final: True when trying again can't help.
+    """
+
+    code = "webhook"
+
+    def __init__(self, message: str, *, remedy: str, final: bool = False) -> None:
+        super().__init__(message, remedy=remedy)
+        self.final = final
+
+
+class ControlError(GenrecastError):
+    """No daemon, or more than one, could be asked for something."""
+
+    code = "control"
+    exit_status = 12
 
 
 class SourceError(GenrecastError):

@@ -5,6 +5,7 @@ import logging
 import os
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ from streamer.errors import ConfigError
 
 if TYPE_CHECKING:
     from streamer.engine.daemon import Daemon
+    from streamer.engine.reload import Reloaded
     from streamer.engine.wire import Failure
 
 
@@ -64,7 +66,6 @@ def command(
         raise ConfigError(
             "--config names the stations, and --source or --station is given too", remedy="give one of them"
         )
-    config = load_config(config_path) if config_path else _one(source, station)
     given = {
         "model": model,
         "bind": bind,
@@ -74,21 +75,35 @@ def command(
         "workers": workers,
         "provider": provider,
     }
-    config = msgspec.structs.replace(config, **{key: v for key, v in given.items() if v is not None})
-    run(check_config(config, name="command line"))
+
+    def read() -> Config:
+        config = load_config(config_path) if config_path else _one(source, station)
+        config = msgspec.structs.replace(config, **{key: v for key, v in given.items() if v is not None})
+        return check_config(config, name="command line")
+
+    run(read, config_path)
 
 
-def run(config: Config) -> None:
-    """Run the daemon; exit with the status of what ended it."""
+def run(read: Callable[[], Config], path: Path | None) -> None:
+    """Run the daemon; exit with the status of what ended it.
+
+    Args:
+        read: reads and checks the configuration, now and whenever it is read again.
+        path: of its file, if there is one.
+    """
     # Imported here: a wrong command line is told before anything heavy is loaded.
     from streamer.engine.launch import Launch, shares
+    from streamer.engine.notify import Notifier
 
+    config, notifier = read(), Notifier()
     # Before all else: they have the most to load, and do it beside us.
     launches = [(share, Launch(share)) for share in shares(config)]
-    from streamer.engine.daemon import Daemon, as_error
+    from streamer.engine.daemon import Daemon
+    from streamer.engine.wire import as_error
 
+    daemon = Daemon(config, launches, notifier=notifier, read=read if path else None)
     # Not asyncio.run: at its end it waits for threads, and one may hang in a name server or on a disk.
-    ends = asyncio.new_event_loop().run_until_complete(_until_asked(Daemon(config, launches)))
+    ends = asyncio.new_event_loop().run_until_complete(_until_asked(daemon, path.resolve() if path else None))
     if ends:
         tell(as_error(ends[0]))
     logging.shutdown()
@@ -96,12 +111,37 @@ def run(config: Config) -> None:
     os._exit(ends[0].exit_status if ends else 0)
 
 
-async def _until_asked(daemon: "Daemon") -> "list[Failure]":
+async def _until_asked(daemon: "Daemon", path: Path | None) -> "list[Failure]":
+    from streamer.engine.control import Control, Hello
+
     asked = asyncio.Event()
     loop = asyncio.get_running_loop()
+    reloads: set[asyncio.Task[Reloaded]] = set()
+    had_terminal = _has_terminal()
+
+    def hang_up() -> None:
+        if had_terminal and not _has_terminal():  # it was closed, and nobody asks for anything
+            asked.set()
+            return
+        task = loop.create_task(daemon.reload())
+        reloads.add(task)
+        task.add_done_callback(reloads.discard)
+
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, asked.set)
-    return await daemon.run(asked)
+    loop.add_signal_handler(signal.SIGHUP, hang_up)
+    if path is None:
+        return await daemon.run(asked)
+    async with Control(Hello(os.getpid(), str(path)), daemon.reload):
+        return await daemon.run(asked)
+
+
+def _has_terminal() -> bool:
+    try:
+        os.close(os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY))
+    except OSError:
+        return False
+    return True
 
 
 def _one(source: str | None, station: str | None) -> Config:

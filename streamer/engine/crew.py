@@ -1,201 +1,133 @@
-"""The daemon's side of a worker: started, watched, started again when it dies, and told who killed it.
-
-Nothing here imports the model or a decoder: whatever hostile bytes do, they do it elsewhere.
-"""
+"""All workers of a daemon, and which station is whose."""
 
 import asyncio
-import logging
-import signal
-import subprocess
-import time
-from collections import deque
+from collections import defaultdict
 from collections.abc import Callable
 
 from streamer.config import Config, StationConfig
-from streamer.engine.launch import Launch, with_stations
-from streamer.engine.wire import FromWorker, Pulse, Ready, Start, Stop, Stretch, Wire
+from streamer.engine.launch import Launch, deal, with_stations, worker_count
+from streamer.engine.member import Member
+from streamer.engine.reload import Plan
+from streamer.engine.stand_in import StandIn
+from streamer.engine.wire import FromWorker, Pulse
 from streamer.publish.reporter import Memory
 
-log = logging.getLogger(__name__)
-
-HANG_S = 10.0  # without a beat a second: nothing that a worker does takes as long, but a decoder gone mad
-CRASHES, WITHIN_S = 3, 3600.0  # so many that one station has caused, and it is left alone
-FIRST_WAIT_S, LONGEST_WAIT_S = 0.1, 30.0  # before another is started, where they keep dying
-READY_S = 60.0  # to load a model from a slow disk
-ON_THE_LOOP = ("http", "https", "soundcard", "stdin")  # schemes whose sources decode there, in no thread
+# Asked to end, everything is done within a second: half of it for the workers, the rest for the
+# socket to send what is left.
+CLOSE_S = 0.6
 
 
-class Member:
-    """One worker for as long as the daemon runs, through however many processes.
+class Crew:
+    """The workers, from their first processes to their end.
 
     Args:
-        config: with the stations that are its own.
+        launches: the first processes, each with its share of the configuration.
         boot: id of this run of the daemon.
-        launch: the first process.
-        hear: takes what it says.
-        lost: is told which stations nobody listens to now, why, and gives what was told of each.
-        quarantined: is told which station will not be listened to again, and why.
+        hear: takes what they say.
+        stand_in: speaks for stations that none of them listens to.
     """
 
     def __init__(
         self,
-        config: Config,
+        launches: list[tuple[Config, Launch]],
         boot: str,
-        launch: Launch,
         *,
-        hear: Callable[["Member", FromWorker], None],
-        lost: Callable[[list[StationConfig], str], dict[str, Memory]],
-        quarantined: Callable[[StationConfig, str], None],
+        hear: Callable[[Member, FromWorker], None],
+        stand_in: StandIn,
     ) -> None:
-        self.stations = list(config.station)
-        self.restarts = 0
-        self.pulse: Pulse | None = None
-        self.ready: asyncio.Future[FromWorker | None] = asyncio.get_running_loop().create_future()
-        self._config, self._boot = config, boot
-        self._launch: Launch | None = launch
-        self._hear, self._lost, self._quarantined = hear, lost, quarantined
-        self._wire: Wire | None = None
+        self.members: list[Member] = []
+        self._boot, self._hear, self._stand_in = boot, hear, stand_in
+        self._runs: list[asyncio.Task[None]] = []
         self._factor: float | None = None
-        self._windows = self._dropped = 0  # of the processes before
-        self._crashes: dict[str, deque[float]] = {}
-        self._stopping = asyncio.Event()
+        self._watched: frozenset[str] = frozenset()
+        for config, launch in launches:
+            self._start(config, launch, {})
 
     @property
-    def pid(self) -> int | None:
-        """Of the process, while there is one."""
-        return self._launch.process.pid if self._launch else None
+    def pulses(self) -> list[Pulse]:
+        """The last pulse of each that has one."""
+        return [member.pulse for member in self.members if member.pulse is not None]
 
     @property
-    def windows(self) -> int:
-        """Windows done so far."""
-        return self._windows + (self.pulse.windows if self.pulse else 0)
+    def stations(self) -> int:
+        """How many stations are listened to, or will be in a moment."""
+        return sum(len(member.stations) for member in self.members)
 
-    @property
-    def dropped(self) -> int:
-        """Windows that were due and not done so far."""
-        return self._dropped + (self.pulse.dropped if self.pulse else 0)
+    async def ready(self) -> list[FromWorker | None]:
+        """Wait for the first word of each."""
+        return await asyncio.gather(*(member.ready for member in self.members))
 
-    async def run(self) -> None:
-        """Keep a worker at work until it is stopped or has no station left."""
-        memories: dict[str, Memory] = {}
-        wait_s = FIRST_WAIT_S
-        while True:
-            began = time.monotonic()
-            config = with_stations(self._config, tuple(self.stations))
-            self._launch = self._launch or Launch(config)
-            why = await self._serve(self._launch, config, memories)
-            suspects = _suspects(config, self._launch.blame.station)
-            self._launch.kill()
-            self._bury()
-            if self._stopping.is_set() or not self.stations:
-                return
-            self.restarts += 1
-            log.warning("worker: %s; %d stations wait for another", why, len(self.stations))
-            memories = self._lost(self.stations, why)
-            self._judge(suspects, why)
-            if not self.stations:  # all are left alone: that is told as long as the daemon is there
-                await self._stopping.wait()
-                return
-            wait_s = FIRST_WAIT_S if time.monotonic() - began > HANG_S else min(2 * wait_s, LONGEST_WAIT_S)
-            await asyncio.sleep(wait_s)
+    async def over(self) -> None:
+        """Wait until none is left."""
+        while running := [run for run in self._runs if not run.done()]:
+            await asyncio.wait(running, return_when=asyncio.FIRST_EXCEPTION)
+            for run in self._runs:
+                if run.done():
+                    run.result()  # raises what went wrong in it
 
     def stretch(self, factor: float) -> None:
         """Begin, or go on, with hops so many times longer than asked for."""
-        if factor != self._factor:
-            self._factor = factor
-            if self._wire is not None:
-                self._wire.send(Stretch(factor))
+        self._factor = factor
+        for member in self.members:
+            member.stretch(factor)
 
-    def ended(self, station: str) -> None:
-        """Take note that a station needs nobody any more."""
-        self.stations = [other for other in self.stations if other.id != station]
+    def watch(self, stations: frozenset[str]) -> None:
+        """Have `mel` messages made of these stations and of no others."""
+        self._watched = stations
+        for member in self.members:
+            member.watch(stations)
 
-    def stop(self) -> None:
-        """Ask the worker to end; it tells each station's end first."""
-        self._stopping.set()
-        if self._wire is not None:
-            self._wire.send(Stop())
+    def follow(self, plan: Plan) -> None:
+        """Have stations come, go and change; none is moved, and new workers start where they pay."""
+        homes = {id: member for member in self.members for id in (*member.stations, *member.leaving)}
+        remove, put = defaultdict[Member, list[str]](list), defaultdict[Member, list[StationConfig]](list)
+        for id in plan.removed:
+            if id in homes:
+                remove[homes[id]].append(id)
+            else:  # it has ended, or is left alone
+                self._stand_in.removed(id)
+        homeless = []
+        for station in (*plan.changed, *plan.added):
+            if station.id in homes:
+                put[homes[station.id]].append(station)
+            else:
+                homeless.append(station)
+        here = [member for member in self.members if member.stations]
+        loads = [len(member.stations) - len(remove[member]) for member in here]
+        hands = deal(homeless, loads, worker_count(plan.config))
+        for member, hand in zip(here, hands, strict=False):
+            member.alter(remove[member], put[member] + hand, self._memories(hand))
+        for hand in hands[len(here) :]:
+            config = with_stations(plan.config, tuple(hand))
+            self._start(config, Launch(config), self._memories(hand))
 
-    def kill(self) -> None:
-        """End the process, if it is still there."""
-        if self._launch is not None:
-            self._launch.kill()
+    async def end(self) -> None:
+        """Have each station tell its end, and every process end."""
+        for member in self.members:
+            member.stop()
+        if self._runs:
+            await asyncio.wait(self._runs, timeout=CLOSE_S)
+        for run in self._runs:
+            run.cancel()
+        for member in self.members:
+            member.kill()
 
-    def _bury(self) -> None:
-        """Keep what a process has counted; it is no more."""
-        self._launch = self._wire = None
-        if self.pulse is not None:
-            self._windows, self._dropped = self.windows, self.dropped
-            self.pulse = None
+    def _memories(self, stations: list[StationConfig]) -> dict[str, Memory]:
+        return {station.id: self._stand_in.memory(station.id) for station in stations}
 
-    async def _serve(self, launch: Launch, config: Config, memories: dict[str, Memory]) -> str:
-        """Speak with a process until it has gone; give what became of it."""
-        reader, writer = await asyncio.open_connection(sock=launch.connection)
-        wire = Wire(FromWorker, reader, writer)
-        wire.send(Start(config, self._boot, memories, logging.getLogger().getEffectiveLevel()))
-        watch = asyncio.create_task(self._watch(launch))
-        try:
-            while (said := await wire.read()) is not None:
-                if isinstance(said, Ready):
-                    self._wire = wire
-                    if self._factor is not None:
-                        wire.send(Stretch(self._factor))
-                if not self.ready.done():
-                    self.ready.set_result(said)
-                self._hear(self, said)
-        finally:
-            watch.cancel()
-        if not self.ready.done():
-            self.ready.set_result(None)
-        status = await _wait(launch.process)
-        await wire.close()
-        return _what_became(status, hung=watch.done() and not watch.cancelled())
-
-    async def _watch(self, launch: Launch) -> None:
-        """Kill a process that doesn't come round; its own loop can't tell that it hangs."""
-        beats, left_s = launch.blame.beats, READY_S
-        while left_s > 0:
-            before = time.monotonic()
-            await asyncio.sleep(1.0)
-            # Who slept longer than asked was held up together with the worker: that is no hang.
-            left_s -= min(time.monotonic() - before, 2.0)
-            if launch.blame.beats != beats:
-                beats, left_s = launch.blame.beats, HANG_S
-        launch.process.kill()
-
-    def _judge(self, suspects: list[StationConfig], why: str) -> None:
-        """Put away who has done it too often."""
-        now = time.monotonic()
-        for station in suspects:
-            times = self._crashes.setdefault(station.id, deque(maxlen=CRASHES))
-            times.append(now)
-            if len(times) == CRASHES and now - times[0] < WITHIN_S:
-                self.ended(station.id)
-                self._quarantined(station, why)
-
-
-def _suspects(config: Config, number: int | None) -> list[StationConfig]:
-    """Give the stations that may have been it; where none was at work, those that work in threads."""
-    if number is not None and number < len(config.station):
-        return [config.station[number]]
-    others = (station.source.partition(":")[0].lower() not in ON_THE_LOOP for station in config.station)
-    return [station for station, other in zip(config.station, others, strict=True) if other]
-
-
-async def _wait(process: "subprocess.Popen[bytes]") -> int:
-    """Wait for a process that has closed its end; one that doesn't go is made to."""
-    for _ in range(50):
-        status = process.poll()
-        if status is not None:
-            return status
-        await asyncio.sleep(0.01)
-    process.kill()
-    return process.wait()
-
-
-def _what_became(status: int, *, hung: bool) -> str:
-    if hung:
-        return f"the process that listens hung for {HANG_S:g} s"
-    if status < 0:
-        return f"the process that listens died of signal {signal.Signals(-status).name}"
-    return f"the process that listens ended with status {status}"
+    def _start(self, config: Config, launch: Launch, memories: dict[str, Memory]) -> None:
+        member = Member(
+            config,
+            self._boot,
+            launch,
+            hear=self._hear,
+            lost=self._stand_in.lost,
+            quarantined=self._stand_in.quarantined,
+            left=self._stand_in.removed,
+            memories=memories,
+        )
+        member.watch(self._watched)
+        if self._factor is not None:
+            member.stretch(self._factor)
+        self.members.append(member)
+        self._runs.append(asyncio.create_task(member.run()))

@@ -3,12 +3,14 @@
 It imports next to nothing: workers have much to load, and do so while the daemon loads its own.
 """
 
+import heapq
 import math
 import os
 import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Sequence
 
 import msgspec
 
@@ -65,11 +67,38 @@ class Launch:
 
 
 def shares(config: Config) -> list[Config]:
-    """Give each worker its stations, by turns: as many workers as are asked for, or as pay."""
+    """Give each worker its stations: as many workers as are asked for, or as pay."""
+    dealt = deal(config.station, [], worker_count(config))
+    return [with_stations(config, tuple(stations)) for stations in dealt]
+
+
+def worker_count(config: Config) -> int:
+    """Give how many processes should listen."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     count = config.workers or min(math.ceil(len(config.station) / PER_WORKER), cores)
-    count = min(count, len(config.station))
-    return [with_stations(config, config.station[number::count]) for number in range(count)]
+    return min(count, len(config.station))
+
+
+def deal(stations: Sequence[StationConfig], loads: Sequence[int], count: int) -> list[list[StationConfig]]:
+    """Give each worker its stations, always the one that has the fewest.
+
+    Args:
+        stations: to be dealt.
+        loads: how many stations each worker that is there has already.
+        count: of workers that there should be. None is taken away, and none is new that would get nothing.
+
+    Returns:
+        for each worker that is there, then for each new one, what it gets.
+    """
+    new = min(max(count - len(loads), 0 if loads else 1), len(stations))
+    hands: list[list[StationConfig]] = [[] for _ in range(len(loads) + new)]
+    order = [(load, number) for number, load in enumerate([*loads, *[0] * new])]
+    heapq.heapify(order)
+    for station in stations:
+        load, number = order[0]
+        hands[number].append(station)
+        heapq.heapreplace(order, (load + 1, number))
+    return hands
 
 
 def with_stations(config: Config, stations: tuple[StationConfig, ...]) -> Config:

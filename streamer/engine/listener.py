@@ -3,7 +3,7 @@
 import asyncio
 import time
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Container
 
 from streamer.decide.decider import Decider
 from streamer.engine.clock import StationClock
@@ -30,6 +30,7 @@ class Listener:
         reporter: tells the bus.
         lags: takes the lag of each window in ms, for the heartbeat.
         dropped: takes how many windows were due and not done.
+        watched: ids of the stations whose frames somebody wants to see; they may change.
         now: gives seconds since the epoch.
     """
 
@@ -43,6 +44,7 @@ class Listener:
         reporter: Reporter,
         lags: Callable[[float], None] = lambda _: None,
         dropped: Callable[[int], None] = lambda _: None,
+        watched: Container[str] = frozenset(),
         now: Callable[[], float] = time.time,
     ) -> None:
         contract, phase = model.contract, self.phase(id)
@@ -51,8 +53,9 @@ class Listener:
         self._decider = Decider(contract, hop_s)
         self._rate = contract.front_end.sample_rate
         self._clock = StationClock()
-        self._scheduler, self._reporter = scheduler, reporter
+        self._scheduler, self._stages, self._reporter = scheduler, scheduler.stages, reporter
         self._lags, self._dropped = lags, dropped
+        self._id, self._watched, self._frame_s = id, watched, contract.front_end.frame_s
         self._now = now
         self._title: str | None = None
         self._last_end: int | None = None  # of the last window
@@ -82,7 +85,9 @@ class Listener:
         """Take a block that has arrived now."""
         # Whatever else came with it is decoded first: each step finds what it needs in the core's caches.
         await asyncio.sleep(0)
+        self._stages.start()
         windows = self._front_end.push(block, cut=self._late)
+        self._stages.lap("front_end")
         self._follow_skip(block)
         self._clock.arrived(self._front_end.position_s, self._now())
         await self._judge(windows)
@@ -135,16 +140,21 @@ class Listener:
         """Ask the model about the windows that are not silent, and tell what follows."""
         silent = [self._decider.is_silent(window) for window in windows]
         answers = iter(await self._ask(windows, silent))
+        self._stages.start()
         for window, mute in zip(windows, silent, strict=True):
             self._count_dropped(window)
             verdict, track = self._decider.push(window, None if mute else next(answers))
+            self._stages.lap("decide")
             now = self._now()
             heard = self._clock.time_of(verdict.position_s)
             self._lags((now - heard) * 1e3)
             self._reporter.genre(
                 verdict, window, time=heard, now=now, hop_s=self._front_end.hop_s, title=self._title
             )
+            if self._id in self._watched:
+                self._reporter.mel(window, position_s=verdict.position_s, frame_s=self._frame_s, time=heard)
             self._tell_track(track)
+            self._stages.lap("tell")
 
     async def _ask(self, windows: list[Window], silent: list[bool]) -> list[Probabilities]:
         loud = []

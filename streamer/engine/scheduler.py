@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamer.engine.overlap import Overlap
+from streamer.engine.stages import Stages
 from streamer.flow import Frames, Probabilities, Window
 from streamer.model.session import Model
 from streamer.model.stage import Stage
@@ -38,6 +39,7 @@ class Scheduler:
         self._waiting: list[_Job] = []
         self._due: asyncio.Handle | None = None
         self.windows = 0
+        self.stages = Stages()
 
     async def infer(self, overlap: Overlap, windows: Sequence[Window]) -> list[Probabilities]:
         """Take a station's windows, oldest first; give the (n_labels,) probabilities of each.
@@ -71,12 +73,14 @@ class Scheduler:
 
     def _answer(self, batch: list[_Job]) -> None:
         """Run the model, and give each job what is said of its window."""
+        self.stages.start()
         try:
             probabilities = self._model.classify(self._features(batch))
         except Exception as error:  # noqa: BLE001 - told to each station that waits: none may wait for ever
             for job in batch:
                 job.answer.set_exception(error)
             return
+        self.stages.lap("model")
         self.windows += len(batch)
         for row, job in zip(probabilities, batch, strict=True):
             job.answer.set_result(row)

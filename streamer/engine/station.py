@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Callable
 from functools import partial
-from typing import Literal, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 from streamer.engine.backoff import Backoff
 from streamer.engine.listener import Listener
@@ -35,6 +35,13 @@ CLOSE_S = 5.0
 SOON_S = 1e-3  # of audio: whatever comes next
 
 
+class Farewell(NamedTuple):
+    """Why a station is asked to end: a stable code, one sentence."""
+
+    reason: str
+    detail: str
+
+
 class Station:
     """Listens to one source for as long as it is run.
 
@@ -47,6 +54,9 @@ class Station:
             where nothing is heard.
         early_s: of audio, before a window is due: a look then, so that the next one is just in time.
         now: gives seconds since the epoch.
+
+    Attributes:
+        farewell: what is told of its end where it is cancelled; None where others tell of it.
     """
 
     def __init__(
@@ -62,6 +72,7 @@ class Station:
     ) -> None:
         self.id = id
         self.life: Life = "new"
+        self.farewell: Farewell | None = Farewell("asked", "the daemon was asked to end")
         self._open_source = open_source
         self._asked_hop_s = self._hop_s = hop_s
         self._early_s = early_s
@@ -112,12 +123,13 @@ class Station:
                 await self._close()
                 backoff = backoff or Backoff(source.retry_cap_s if source else Source.retry_cap_s)
                 wait_s = backoff.failed(self._healthy_s())
-                self._move("retrying", retry_in_s=wait_s)
+                self._move("retrying", reason=error.code, detail=error.message, retry_in_s=wait_s)
                 await asyncio.sleep(wait_s)
         except asyncio.CancelledError:
             if self.life != "stopped":
                 self._listener.interrupt()
-                self._move("stopped", reason="asked", detail="the daemon was asked to end")
+            if self.life != "stopped" and self.farewell is not None:
+                self._move("stopped", reason=self.farewell.reason, detail=self.farewell.detail)
             raise
         finally:
             pulse.cancel()

@@ -1,6 +1,7 @@
 """Notices that nothing has happened for a while, at next to no cost while something does."""
 
 import asyncio
+import time
 from collections.abc import Callable
 from types import TracebackType
 from typing import Self
@@ -41,3 +42,21 @@ class Watch:
             self._expired()
             left = self._seconds()
         self._timer = self._loop.call_later(left, self._look)
+
+
+async def hang(beats: Callable[[], int], first_s: float, then_s: float) -> None:
+    """Return when another process gives no sign of life any more.
+
+    Args:
+        beats: counts its signs of life.
+        first_s: seconds for the first of them.
+        then_s: seconds for each further one.
+    """
+    seen, left_s = beats(), first_s
+    while left_s > 0:
+        before = time.monotonic()
+        await asyncio.sleep(1.0)
+        # Who slept longer than asked was held up together with the other: that is no hang.
+        left_s -= min(time.monotonic() - before, 2.0)
+        if beats() != seen:
+            seen, left_s = beats(), then_s

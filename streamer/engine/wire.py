@@ -5,7 +5,8 @@ from typing import Any, TypeAlias
 
 import msgspec
 
-from streamer.config import Config
+from streamer.config import Config, StationConfig
+from streamer.errors import GenrecastError
 from streamer.publish.reporter import Memory
 
 MAX_WAITING = 16 << 20
@@ -32,6 +33,26 @@ class Stretch(msgspec.Struct, tag=True, frozen=True, array_like=True):
     """How many times longer hops are than asked for; the first one means "begin"."""
 
     factor: float
+
+
+class Alter(msgspec.Struct, tag=True, frozen=True, array_like=True):
+    """Stations come and go while the others go on.
+
+    Attributes:
+        drop: ids of those that go.
+        add: those that come; one that is changed goes and comes.
+        memories: what was told before of those that come from elsewhere.
+    """
+
+    drop: tuple[str, ...]
+    add: tuple[StationConfig, ...]
+    memories: dict[str, Memory]
+
+
+class Watch(msgspec.Struct, tag=True, frozen=True, array_like=True):
+    """Of which stations `mel` messages are wanted, and of no others."""
+
+    stations: frozenset[str]
 
 
 class Stop(msgspec.Struct, tag=True, frozen=True, array_like=True):
@@ -71,6 +92,7 @@ class Pulse(msgspec.Struct, tag=True, frozen=True, array_like=True):
         busy: share of the time since the pulse before in which it had work.
         cpu_s: CPU seconds so far.
         rss_mb: resident memory in MiB.
+        stages: CPU seconds so far that were spent on what (`engine.stages`).
     """
 
     lags_ms: list[float]
@@ -79,16 +101,24 @@ class Pulse(msgspec.Struct, tag=True, frozen=True, array_like=True):
     busy: float
     cpu_s: float
     rss_mb: float
+    stages: dict[str, float]
 
 
 class Ended(msgspec.Struct, tag=True, frozen=True, array_like=True):
-    """A station has ended for good; `failure` where that was not its own end."""
+    """A station has ended for good.
+
+    Attributes:
+        station: its id.
+        number: the how manieth of all that the worker was told of; an id may come again.
+        failure: where that was neither its own end nor asked for.
+    """
 
     station: str
+    number: int
     failure: Failure | None
 
 
-ToWorker: TypeAlias = Start | Stretch | Stop
+ToWorker: TypeAlias = Start | Stretch | Alter | Watch | Stop
 FromWorker: TypeAlias = Ready | Failure | Said | Pulse | Ended
 
 _ENCODER = msgspec.msgpack.Encoder()
@@ -127,3 +157,15 @@ class Wire:
             await self._writer.wait_closed()
         except OSError:
             pass
+
+
+def failure_of(error: GenrecastError) -> Failure:
+    """Give an error as it travels."""
+    return Failure(error.code, error.message, error.remedy, error.exit_status)
+
+
+def as_error(failure: Failure) -> GenrecastError:
+    """Give an error that has travelled as what it was."""
+    error = GenrecastError(failure.message, remedy=failure.remedy)
+    error.code, error.exit_status = failure.code, failure.exit_status  # type: ignore[misc]
+    return error

@@ -9,7 +9,6 @@ import asyncio
 import gc
 import logging
 import os
-import selectors
 import socket
 import sys
 import time
@@ -20,20 +19,34 @@ from streamer.config import StationConfig
 from streamer.engine.blame import Blame
 from streamer.engine.listener import Listener
 from streamer.engine.process import cpu_s, give_back, rss_mb
+from streamer.engine.roster import Roster
 from streamer.engine.scheduler import Scheduler
 from streamer.engine.station import Station
-from streamer.engine.wire import Ended, Failure, Pulse, Ready, Said, Start, Stop, Stretch, ToWorker, Wire
-from streamer.errors import GenrecastError
+from streamer.engine.tick import TickSelector
+from streamer.engine.wire import (
+    Alter,
+    Ended,
+    Pulse,
+    Ready,
+    Said,
+    Start,
+    Stop,
+    Stretch,
+    ToWorker,
+    Watch,
+    Wire,
+    failure_of,
+)
+from streamer.errors import GenrecastError, SourceError
 from streamer.model.session import Model
 from streamer.publish.messages import Message, encode, topic
-from streamer.publish.reporter import Reporter
+from streamer.publish.reporter import Memory, Reporter
 from streamer.source.open import open_source
 
 BEAT_S = 1.0
 TICK_S = 0.1  # a third of what the answer of one among hundreds may take
 MANY = 16  # stations, from which on they are looked at tick by tick
 EARLY_S = 0.1  # what servers send at a time: few stations may cost a look more, and answer sooner
-START_S = 0.005  # from one station's start to the next one's: the bursts at connect are seconds of decoding
 CLOSE_S = 0.4  # asked to end, a second is all there is: for sources to let go, and for the daemon's socket
 
 
@@ -57,36 +70,6 @@ class Relay:
             self._wire.send(Said(waiting))
 
 
-class TickSelector(selectors.DefaultSelector):
-    """Wakes at most once a tick, for all that has come since, and knows for how long it slept.
-
-    A wake finds a core's caches filled by others, so a station for itself costs half as much again as
-    one among ten (docs/performance.md).
-    """
-
-    tick_s = 0.0
-    idle_s = 0.0
-    _woken = 0.0
-
-    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        """See `selectors`. Within a tick nothing new is looked for, and timers may be a tick late."""
-        before = time.monotonic()
-        wait_s = self._woken + self.tick_s - before
-        if timeout is not None and timeout <= 0:
-            return [] if wait_s > 0 else self._look(0)
-        if wait_s > 0:
-            time.sleep(wait_s)
-            timeout = None if timeout is None else max(timeout - wait_s, 0.0)
-        ready = self._look(timeout)
-        self.idle_s += self._woken - before
-        return ready
-
-    def _look(self, timeout: float | None) -> list[tuple[selectors.SelectorKey, int]]:
-        ready: list[tuple[selectors.SelectorKey, int]] = super().select(timeout)
-        self._woken = time.monotonic()
-        return ready
-
-
 class Worker:
     """The stations of one process.
 
@@ -101,33 +84,33 @@ class Worker:
     def __init__(self, start: Start, model: Model, wire: Wire, blame: Blame, selector: TickSelector) -> None:
         self._start, self._model, self._wire = start, model, wire
         self._blame, self._selector = blame, selector
-        self._many = len(start.config.station) >= MANY
-        selector.tick_s = TICK_S if self._many else 0.0
         self._relay = Relay(wire)
         self._scheduler = Scheduler(model)
         self._lags: list[float] = []
         self._dropped = 0
-        self._stations = [self._station(station) for station in start.config.station]
+        self._watched: set[str] = set()
+        self._stations = Roster(self._station, self._ended, blame, start.memories)
 
     async def run(self) -> None:
         """Listen until the daemon says stop or has gone, or no station is left."""
-        tasks = [asyncio.create_task(self._live(*each)) for each in enumerate(self._stations)]
-        others = [asyncio.create_task(self._beat()), asyncio.create_task(self._obey())]
-        living = asyncio.ensure_future(asyncio.wait(tasks))
-        await asyncio.wait([living, *others], return_when=asyncio.FIRST_COMPLETED)
-        for task in (*tasks, *others):
+        self._alter((), self._start.config.station)
+        tasks = [asyncio.create_task(work) for work in (self._stations.over(), self._beat(), self._obey())]
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in tasks:
             task.cancel()
-        await asyncio.wait([*tasks, *others], timeout=CLOSE_S)
+        await asyncio.wait([*tasks, asyncio.create_task(self._stations.end())], timeout=CLOSE_S)
         self._relay.flush()
         self._pulse(0.0)
 
     def stretch(self, factor: float) -> None:
         """Make all hops so many times longer than they were asked for."""
-        for station in self._stations:
-            station.stretch(factor)
+        self._stations.stretch(factor)
 
-    def _station(self, config: StationConfig) -> Station:
-        memory = self._start.memories.get(config.id)
+    def _alter(self, drop: tuple[str, ...], add: tuple[StationConfig, ...]) -> None:
+        self._stations.alter(drop, add)
+        self._selector.tick_s = TICK_S if self._stations.count >= MANY else 0.0
+
+    def _station(self, config: StationConfig, memory: Memory) -> Station:
         reporter = Reporter(self._relay, config.id, self._start.boot, self._model.contract.labels, memory)
         hop_s = self._start.config.hop
         duty = self._start.config.duty if config.duty is None else config.duty
@@ -141,6 +124,7 @@ class Worker:
             reporter=reporter,
             lags=self._lags.append,
             dropped=self._drop,
+            watched=self._watched,
         )
         return Station(
             config.id,
@@ -153,23 +137,27 @@ class Worker:
             new_listener=new_listener,
             reporter=reporter,
             hop_s=hop_s,
-            early_s=0.0 if self._many else EARLY_S,
+            early_s=0.0 if self._stations.count >= MANY else EARLY_S,
         )
 
     def _drop(self, windows: int) -> None:
         self._dropped += windows
 
-    async def _live(self, number: int, station: Station) -> None:
-        await asyncio.sleep(number * START_S)
-        error = await self._blame.marked(station.run(), number)
+    def _ended(self, station: str, number: int, error: SourceError | None) -> None:
         self._relay.flush()
-        self._wire.send(Ended(station.id, None if error is None else failure_of(error)))
+        self._wire.send(Ended(station, number, None if error is None else failure_of(error)))
 
     async def _obey(self) -> None:
         while True:
             match await self._wire.read():
                 case Stretch(factor):
                     self.stretch(factor)
+                case Alter(drop, add, memories):
+                    self._stations.memories.update(memories)
+                    self._alter(drop, add)
+                case Watch(stations):
+                    self._watched.clear()
+                    self._watched.update(stations)
                 case Stop() | None:
                     return
 
@@ -186,8 +174,9 @@ class Worker:
 
     def _pulse(self, busy: float) -> None:
         lags, self._lags[:] = list(self._lags), []
-        windows = self._scheduler.windows
-        self._wire.send(Pulse(lags, windows, self._dropped, min(max(busy, 0.0), 1.0), cpu_s(), rss_mb()))
+        windows, stages = self._scheduler.windows, self._scheduler.stages.told()
+        busy = min(max(busy, 0.0), 1.0)
+        self._wire.send(Pulse(lags, windows, self._dropped, busy, cpu_s(), rss_mb(), stages))
 
 
 async def main(connection: socket.socket, blame: Blame, selector: TickSelector) -> None:
@@ -214,11 +203,6 @@ async def main(connection: socket.socket, blame: Blame, selector: TickSelector) 
         gc.freeze()
         await worker.run()
     await wire.close()
-
-
-def failure_of(error: GenrecastError) -> Failure:
-    """Give an error as it travels."""
-    return Failure(error.code, error.message, error.remedy, error.exit_status)
 
 
 if __name__ == "__main__":

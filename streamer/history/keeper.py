@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from streamer.config import Config, HistoryConfig
+from streamer.attend import Say
+from streamer.config import Config
 from streamer.errors import GenrecastError, HistoryBrokenError
 from streamer.history.backlog import Backlog
 from streamer.history.place import kept_at, nameable
@@ -19,9 +20,7 @@ from streamer.history.sqlite import move_aside
 from streamer.history.store import Store
 from streamer.publish.keys import own_keys
 from streamer.publish.subscribe import Subscriber
-
-Say = Callable[[str | None, str], None]
-"""Tells trouble by the code of its error, or None and that all is well."""
+from streamer.sections import HistoryConfig
 
 TOPICS = ("genre/", "track/")
 WAITING = 20_000  # messages that wait for a slow disk or server: forty stations for eight minutes

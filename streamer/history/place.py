@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from streamer.config import HistoryConfig
+from streamer.sections import HistoryConfig
 
 SERVERS = ("postgresql://", "postgres://")
 FILE = "history.sqlite"

@@ -3,8 +3,9 @@
 import asyncio
 import ipaddress
 import logging
+import re
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from urllib.parse import urlsplit
 
 import zmq
@@ -12,7 +13,7 @@ import zmq
 from streamer.errors import PublishError
 from streamer.publish.gate import Gate
 from streamer.publish.keys import ServerKeys
-from streamer.publish.messages import RETAINED, Kind, Message, encode, topic
+from streamer.publish.messages import ON_DEMAND, RETAINED, Kind, Message, encode, topic
 
 log = logging.getLogger(__name__)
 
@@ -28,6 +29,8 @@ LINGER_MS = 200  # what is still in the socket at the end gets this long to leav
 # As plain numbers: enumerations are slow, and these are used for every message.
 _NOBLOCK, _MORE_FOLLOWS = int(zmq.NOBLOCK), int(zmq.NOBLOCK | zmq.SNDMORE)
 _REPLAYED = tuple(f"{kind}/".encode() for kind in RETAINED)
+_SUBSCRIBES = b"\x01"  # how a frame of the socket begins that subscribes; \x00: the last one of it left
+_DEMAND = re.compile(rf"{ON_DEMAND}/([\w-]{{1,64}})/".encode())
 
 
 class Bus:
@@ -35,6 +38,10 @@ class Bus:
 
     Replayed messages go to all subscribers of their topic, told apart by a `seq` that was
     there before (docs/messages.md).
+
+    Attributes:
+        endpoint: where it is bound.
+        demand: ids of the stations of which somebody wants what is made on demand (`ON_DEMAND`).
 
     Args:
         endpoint: `tcp://HOST:PORT` or `ipc://PATH`; port `*` takes any free one.
@@ -92,10 +99,17 @@ class Bus:
         self.endpoint: str = self._socket.getsockopt_string(zmq.LAST_ENDPOINT)
         self._last: dict[bytes, bytes] = {}
         self._wanted: set[bytes] = set()
+        self.demand: frozenset[str] = frozenset()
+        self._demanded: Callable[[frozenset[str]], None] = lambda _: None
         self._loop: asyncio.AbstractEventLoop | None = None
 
-    def start(self) -> None:
-        """Begin to answer subscriptions, on the running loop."""
+    def start(self, demanded: Callable[[frozenset[str]], None] = lambda _: None) -> None:
+        """Begin to answer subscriptions, on the running loop.
+
+        Args:
+            demanded: is told `demand` whenever it changes.
+        """
+        self._demanded = demanded
         self._loop = asyncio.get_running_loop()
         self._loop.add_reader(self._socket.fileno(), self._read_subscriptions)
         if self._gate is not None:
@@ -122,6 +136,11 @@ class Bus:
         """Give the payload of the last message of a topic."""
         return self._last.get(topic(kind, station))
 
+    def forget(self, station: str) -> None:
+        """Keep nothing of a station any more for whoever comes late."""
+        for kind in RETAINED | {"change", ON_DEMAND}:
+            self._last.pop(topic(kind, station), None)
+
     def close(self) -> None:
         """Send what is left, at most for `LINGER_MS`, and let go of the endpoint."""
         if self._loop is not None and not self._socket.closed:
@@ -145,10 +164,16 @@ class Bus:
                 self._loop.call_later(REBIND_S, self._rebind)
 
     def _read_subscriptions(self) -> None:
-        waiting = bool(self._wanted)
+        waiting, demand = bool(self._wanted), set(self.demand)
         for frame in self._frames():
-            if frame[:1] == b"\x01" and len(frame) <= MAX_PREFIX + 1:
+            if frame[:1] == _SUBSCRIBES and len(frame) <= MAX_PREFIX + 1:
                 self._wanted.add(frame[1:])
+            if (station := _DEMAND.fullmatch(frame, 1)) is not None:
+                change = demand.add if frame[:1] == _SUBSCRIBES else demand.discard
+                change(station[1].decode())
+        if self.demand != demand:
+            self.demand = frozenset(demand)
+            self._demanded(self.demand)
         if self._wanted and not waiting and self._loop is not None:
             self._loop.call_later(REPLAY_DELAY_S, self._replay)
 
@@ -171,7 +196,8 @@ class Bus:
             return
         now, later = names[:REPLAY_SLICE], names[REPLAY_SLICE:]
         for name in now:
-            self._socket.send_multipart((name, self._last[name]), zmq.NOBLOCK)
+            if name in self._last:  # and not forgotten meanwhile
+                self._socket.send_multipart((name, self._last[name]), zmq.NOBLOCK)
         if later:
             self._loop.call_later(REPLAY_DELAY_S, self._send_last, later)
 

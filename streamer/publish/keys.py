@@ -14,8 +14,8 @@ from typing import Any, BinaryIO, Self
 import zmq
 from zmq.utils import z85
 
-from streamer.config import SecurityConfig
 from streamer.errors import KeysError
+from streamer.sections import SecurityConfig
 
 KEY_FILE, ALLOW_FILE = "genrecast.key", "allowed-keys"
 MAX_BYTES = 1 << 20  # ten thousand subscribers' keys; what is larger is another file

@@ -1,5 +1,6 @@
 """What was told of a station, read back from its last messages, for whoever goes on in its place."""
 
+from copy import deepcopy
 from datetime import datetime
 
 import msgspec
@@ -8,13 +9,13 @@ from streamer.publish.bus import Bus
 from streamer.publish.messages import Genre, Kind, Message, Track
 from streamer.publish.reporter import Memory
 
-TOLD: tuple[Kind, ...] = ("genre", "change", "track", "status")
+TOLD: tuple[Kind, ...] = ("genre", "change", "track", "status", "mel")
 """The kinds that a station has."""
 
 
-def recall(bus: Bus, station: str) -> Memory:
-    """Give what the next messages of a station must go on from."""
-    memory = Memory()
+def recall(bus: Bus, station: str, before: Memory | None = None) -> Memory:
+    """Give what the next messages of a station must go on from; `before` is of what the bus has forgotten."""
+    memory = deepcopy(before) if before else Memory()
     for kind in TOLD:
         payload = bus.last(kind, station)
         if payload is None:

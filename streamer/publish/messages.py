@@ -134,18 +134,37 @@ class Status(Message, frozen=True, kw_only=True):
     format: AudioFormat | None
 
 
+AttendingState = Literal["running", "trouble", "restarting"]
+
+
+class Attending(msgspec.Struct, frozen=True, kw_only=True):
+    """How an attendant is.
+
+    Attributes:
+        state: `restarting` from its end until the next process gives a sign of life.
+        code: of the error, null where all is well.
+        detail: one sentence.
+    """
+
+    state: AttendingState
+    code: str | None
+    detail: str
+
+
 class Heartbeat(Message, frozen=True, kw_only=True):
-    """Every 5 s: the daemon itself.
+    """Every 5 s, and when an attendant changes: the daemon itself.
 
     Attributes:
         stations: how many stations are in each state.
         cpu: share of one core since the heartbeat before, of all processes of the daemon.
+        cpu_by_stage: CPU seconds since the start, of all of them, by what they were spent on.
         rss_mb: resident memory in MiB, of all of them; pages that they share count more than once.
         windows: windows done since the start.
         dropped: windows that were due and not done since the start.
         hop_stretch: factor by which hops are longer than asked for.
         workers: processes that listen.
         restarts: how often one of them died and was started again.
+        attendants: those that the configuration asks for, by name.
     """
 
     kind: Literal["heartbeat"] = "heartbeat"
@@ -155,6 +174,7 @@ class Heartbeat(Message, frozen=True, kw_only=True):
     uptime: Seconds
     stations: dict[State, Count]
     cpu: Annotated[float, Meta(ge=0.0)]
+    cpu_by_stage: dict[str, Annotated[float, Meta(ge=0.0)]]
     rss_mb: Annotated[float, Meta(ge=0.0)]
     lag_ms_p50: Annotated[float, Meta(ge=0.0)] | None
     lag_ms_p99: Annotated[float, Meta(ge=0.0)] | None
@@ -163,18 +183,45 @@ class Heartbeat(Message, frozen=True, kw_only=True):
     hop_stretch: Annotated[float, Meta(ge=1.0)]
     workers: Count
     restarts: Count
+    attendants: dict[str, Attending]
 
 
-Kind = Literal["genre", "change", "track", "status", "heartbeat"]
+class Mel(Message, frozen=True, kw_only=True):
+    """Every hop, while somebody subscribes to `mel/<station>/`: what its new audio looks like.
+
+    Attributes:
+        position: seconds of audio since the source opened, at the end of the last column.
+        seconds: that the columns are long together; each as long as the others.
+        columns: how many, about ten a second.
+        bands: mel bands of the model, the lowest first.
+        floor_db: what a byte of 0 stands for, in dB as the model sees it (its running level taken off).
+        step_db: from one byte to the next.
+        data: columns * bands bytes, column by column, in base64.
+    """
+
+    kind: Literal["mel"] = "mel"
+    position: Seconds
+    seconds: Seconds
+    columns: Count
+    bands: Count
+    floor_db: float
+    step_db: Annotated[float, Meta(ge=0.0)]
+    data: bytes
+
+
+Kind = Literal["genre", "change", "track", "status", "heartbeat", "mel"]
 KINDS: dict[str, type[Message]] = {
     "genre": Genre,
     "change": Change,
     "track": Track,
     "status": Status,
     "heartbeat": Heartbeat,
+    "mel": Mel,
 }
 RETAINED = frozenset({"genre", "track", "status", "heartbeat"})
 """Kinds whose last message is sent again to a new subscriber."""
+ON_DEMAND = "mel"
+"""The kind that is made only for those stations of which somebody subscribes to it by their full topic."""
 
 _ENCODER = msgspec.json.Encoder()
 

@@ -13,6 +13,7 @@ from streamer.publish.messages import (
     ChangeFrom,
     ChangeTo,
     Genre,
+    Mel,
     Message,
     Status,
     StatusEvent,
@@ -21,6 +22,7 @@ from streamer.publish.messages import (
     encode,
     utc,
 )
+from streamer.publish.spectrogram import draw
 from streamer.text import printable, shown
 
 # A genre message must stay under 1 KiB at 14 labels, whatever a server calls its titles.
@@ -163,6 +165,24 @@ class Reporter:
                 probabilities=self._named(track.probabilities),
                 shares={state: round(share, 4) for state, share in track.shares.items()},
                 windows=track.windows,
+            )
+        )
+
+    def mel(self, window: Window, *, position_s: float, frame_s: float, time: float) -> None:
+        """Tell what the frames look like that the window before did not have; see `genre` for the time."""
+        frames = window.frames if window.new is None else window.frames[-window.new :]
+        seconds = len(frames) * frame_s
+        columns, floor_db, step_db, data = draw(frames, seconds)
+        self._bus.send(
+            Mel(
+                **self._common("mel", time),
+                position=round(position_s, 3),
+                seconds=round(seconds, 4),
+                columns=columns,
+                bands=frames.shape[1],
+                floor_db=round(floor_db, 2),
+                step_db=round(step_db, 4),
+                data=data,
             )
         )
 

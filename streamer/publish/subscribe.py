@@ -12,7 +12,7 @@ from streamer.errors import PublishError
 from streamer.publish.keys import ClientKeys
 from streamer.publish.messages import KINDS, Message
 
-MAX_MESSAGE = 64 * 1024  # bytes; a daemon's are below 2 KB: who publishes more is none
+MAX_MESSAGE = 1 << 20  # bytes; a spectrogram of a minute has 200 KB, all else less than 3
 TIMEOUT_MS = 200  # how long a caller may wait for the chance to do something else
 
 _MOMENTS = {"time", "since", "start", "end"}
@@ -76,6 +76,27 @@ class Subscriber:
                 self.foreign += 1
             elif self._is_new(message):
                 yield message
+
+    def drain(self, most: int) -> list[dict[str, Any]]:
+        """Give what waits, at most so many messages, each once, without waiting for more."""
+        messages = []
+        for _ in range(most):
+            try:
+                _, payload = self._socket.recv_multipart(zmq.NOBLOCK)
+            except zmq.Again:
+                break
+            message: dict[str, Any] = json.loads(payload)
+            if self._is_new(message):
+                messages.append(message)
+        return messages
+
+    def want(self, prefix: str) -> None:
+        """Receive what begins so too, from now on."""
+        self._socket.setsockopt(zmq.SUBSCRIBE, prefix.encode())
+
+    def leave(self, prefix: str) -> None:
+        """Take a wish back."""
+        self._socket.setsockopt(zmq.UNSUBSCRIBE, prefix.encode())
 
     def close(self) -> None:
         """Let go of the connection."""

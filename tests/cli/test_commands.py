@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from streamer.cli.main import COMMANDS
 from tests.audio_files import sound, write
 
 ROOT = Path(__file__).parents[2]
@@ -22,9 +23,7 @@ def daemon_command(model: Path, *args: str) -> list[str]:
     return [sys.executable, "-m", "streamer.cli", "run", "--model", str(model), *bind, *args]
 
 
-@pytest.mark.parametrize(
-    "command", ["", "run", "listen", "keys", "history", "report", "classify", "devices", "doctor", "demo"]
-)
+@pytest.mark.parametrize("command", ["", *COMMANDS])
 def test_help_loads_nothing_heavy(command):
     code = (
         "import sys; from streamer.cli.main import cli\n"
@@ -56,6 +55,11 @@ def test_help_loads_nothing_heavy(command):
         (["run", "--source", "missing.mp3", "--bind", "tcp://127.0.0.1:*"], 7, "missing.mp3"),
         (["listen", "--connect", "nonsense"], 6, "nonsense"),
         (["classify"], 2, "PATH"),
+        (["bridge", "carrier-pigeon"], 2, "carrier-pigeon"),
+        (["metrics"], 2, "--config"),
+        (["metrics", "--config", "missing.toml"], 3, "missing.toml"),
+        (["bridge", "mqtt"], 2, "--config"),
+        (["bridge", "mqtt", "--config", "missing.toml"], 3, "missing.toml"),
     ],
 )
 def test_what_is_wrong_is_named_and_no_traceback_shown(genrecast, tiny, args, status, words):
@@ -78,7 +82,13 @@ def test_what_is_wrong_is_named_and_no_traceback_shown(genrecast, tiny, args, st
         ("station = 5", "station"),
         ("[[station]]\nid = 'a'\nsource = 'x'\n[[station]]\nid = 'a'\nsource = 'y'", "twice"),
         ("= nonsense", "TOML"),
-        ("x = " + "[" * 5000, "TOML"),
+        ("x = " + "[" * 5000, "nested too deep"),
+        ("[metrics]\nbind = 'nonsense'", "[metrics]: bind"),
+        ("[metrics]\nbind = '0.0.0.0:9567'", "token"),
+        ("[mqtt]\nport = 0", "mqtt.port"),
+        ("[mqtt]\ntopic = 'a/#'", "mqtt.topic"),
+        ("[webhook]\n", "url"),
+        ("[webhook]\nurl = 'https://x'\non = ['genre']", "webhook.on"),
         ("", "no station"),
         ("[[station]]\nid = 'a'\nsource = 'x'\ncharset = 'klingon'", "klingon"),
         ("".join(f"[[station]]\nid = '{i}'\nsource = 'stdin:'\n" for i in "ab"), "stdin"),

@@ -1,9 +1,10 @@
 """A station never dies: whatever its source does is told, and tried again."""
 
 import asyncio
+import base64
 import json
 import random
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Container
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -86,11 +87,18 @@ MODEL = Model(model_bytes(), name="tiny.onnx", provider="cpu")
 
 
 def make_station(
-    told: Told, open_source: Callable[[], Source], *, model: Any = MODEL, hop_s: float = 1.0
+    told: Told,
+    open_source: Callable[[], Source],
+    *,
+    model: Any = MODEL,
+    hop_s: float = 1.0,
+    watched: Container[str] = (),
 ) -> Station:
     reporter = Reporter(told, "a", "b00t", LABELS)
     # The phase of "g" is next to none: windows come at 3, 4, 5 s.
-    new_listener = partial(Listener, id="g", model=MODEL, scheduler=Scheduler(model), reporter=reporter)
+    new_listener = partial(
+        Listener, id="g", model=MODEL, scheduler=Scheduler(model), reporter=reporter, watched=watched
+    )
     return Station("a", open_source=open_source, new_listener=new_listener, reporter=reporter, hop_s=hop_s)
 
 
@@ -100,6 +108,7 @@ async def live(
     until: Callable[[Told], bool] | None = None,
     model: Any = None,
     hop_s: float = 1.0,
+    watched: Container[str] = (),
 ) -> Any:
     """Run a station over these attempts, until a condition holds or it ends by itself."""
     attempts = iter(sources)
@@ -110,7 +119,7 @@ async def live(
             raise source
         return source
 
-    station = make_station(told, open_source, model=model or MODEL, hop_s=hop_s)
+    station = make_station(told, open_source, model=model or MODEL, hop_s=hop_s, watched=watched)
     task = asyncio.create_task(station.run())
     reached = asyncio.Event()
     told.watch = lambda _: reached.set() if until and until(told) else None
@@ -139,6 +148,21 @@ def test_file_is_heard_to_its_end():
     assert source.closed
 
 
+def test_a_watched_stations_frames_are_told_each_once_and_nobody_elses():
+    seen, unseen, watched = Told(), Told(), {"g"}
+    audio = (FORMAT, *[block()] * 5)
+
+    asyncio.run(live(seen, Script(*audio, live=False), watched=watched))
+    asyncio.run(live(unseen, Script(*audio, live=False), watched={"another"}))
+
+    pictures = seen.of("mel")
+    assert [round(m["position"]) for m in pictures] == [3, 4, 5]
+    assert [round(m["seconds"], 1) for m in pictures] == [3.0, 1.0, 1.0]  # the first is a whole window
+    assert [m["columns"] for m in pictures] == [30, 10, 10]
+    assert all(len(base64.b64decode(m["data"])) == m["columns"] * m["bands"] for m in pictures)
+    assert unseen.of("mel") == []
+
+
 def test_lost_source_is_no_signal_and_comes_back():
     told = Told()
     broken = SourceConnectionError("reset by peer", remedy="wait")
@@ -156,6 +180,8 @@ def test_lost_source_is_no_signal_and_comes_back():
     ]
     lost = told.of("status")[2]
     assert (lost["reason"], lost["detail"]) == ("source-connection", "reset by peer")
+    retrying = told.of("status")[3]  # the last one that who comes late is told
+    assert (retrying["reason"], retrying["detail"]) == ("source-connection", "reset by peer")
     states = told.states()
     assert (states[0], states[2], states[-1]) == ("no-signal", "no-signal", "no-signal")
     assert len(states) == 5, states

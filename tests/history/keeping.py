@@ -17,7 +17,8 @@ ROOT = Path(__file__).parents[2]
 
 KEEPER = """
 import json, signal, sys
-from streamer.config import Config, HistoryConfig
+from streamer.config import Config
+from streamer.sections import HistoryConfig
 from streamer.history.keeper import attend
 
 def end(*_):

@@ -16,11 +16,11 @@ from typing import Any
 
 import pytest
 
-from streamer.config import HistoryConfig
 from streamer.errors import HistoryError
 from streamer.history.keeper import Keeper
 from streamer.history.segments import seconds
 from streamer.history.store import Segment, Store
+from streamer.sections import HistoryConfig
 from tests.audio_files import sound, write
 from tests.cli.conftest import genrecast  # noqa: F401
 from tests.history.keeping import Air, keeper, on_air

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import queue
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -29,13 +30,16 @@ SCHEMAS = Path(__file__).parents[2] / "streamer" / "publish" / "schema"
 
 
 @contextmanager
-def running(act: Callable[[Bus], None] = lambda _: None) -> Iterator[Bus]:
+def running(
+    act: Callable[[Bus], None] = lambda _: None,
+    demanded: Callable[[frozenset[str]], None] = lambda _: None,
+) -> Iterator[Bus]:
     """Run a bus in a thread's own loop; `act` is called there first."""
     ready, stop, box = threading.Event(), asyncio.Event(), []
 
     async def main() -> None:
         bus = Bus("tcp://127.0.0.1:*")
-        bus.start()
+        bus.start(demanded)
         act(bus)
         box.extend((bus, asyncio.get_running_loop()))
         ready.set()
@@ -68,6 +72,25 @@ def receive(endpoint: str, prefix: str, count: int, patience_ms: int = 2000) -> 
         socket.connect(endpoint)
         got = [socket.recv_multipart() for _ in range(count)]
     return [(name.decode(), json.loads(payload)) for name, payload in got]
+
+
+def test_what_is_made_on_demand_is_demanded_while_somebody_subscribes_to_it_by_name():
+    seen: queue.Queue[frozenset[str]] = queue.Queue()
+    with running(demanded=seen.put) as bus:
+        first, second = Subscriber(bus.endpoint), Subscriber(bus.endpoint, ("mel/", "mel/kexp/"))
+
+        assert seen.get(timeout=5) == {"kexp"}
+
+        first.want("mel/kexp/")
+        first.want("mel/wfmu/")
+        assert seen.get(timeout=5) == {"kexp", "wfmu"}
+
+        second.close()  # the other one still wants it
+        first.leave("mel/wfmu/")
+        assert seen.get(timeout=5) == {"kexp"}
+
+        first.close()
+        assert seen.get(timeout=5) == set()
 
 
 def test_late_subscriber_has_complete_state_of_every_station():

@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 import zmq
 
-from streamer.config import SecurityConfig
 from streamer.errors import KeysError
 from streamer.publish import gate
 from streamer.publish.bus import Bus
@@ -30,6 +29,7 @@ from streamer.publish.keys import (
 )
 from streamer.publish.reporter import Reporter
 from streamer.publish.subscribe import Subscriber
+from streamer.sections import SecurityConfig
 from tests.fuzz.mutate import make_input
 from tests.tiny_model import LABELS
 

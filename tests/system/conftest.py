@@ -2,6 +2,7 @@
 
 import base64
 import contextlib
+import json
 import os
 import pwd
 import shutil
@@ -15,10 +16,14 @@ import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from bench import content
+
 READY_S = 15.0
+EXAMPLES = Path(__file__).parents[2] / "examples"
 
 CODECS = {  # ffmpeg's encoder, its container, the type that Icecast is told
     "mp3": ("libmp3lame", "mp3", "audio/mpeg"),
@@ -58,8 +63,14 @@ def stop(process: subprocess.Popen, how: int = signal.SIGKILL) -> None:
     process.wait(10)
 
 
+def which(program: str) -> str | None:
+    """Find a program; sbin counts, where a user's PATH may lack it."""
+    path = os.pathsep.join((os.environ.get("PATH", os.defpath), "/usr/sbin", "/usr/local/sbin"))
+    return shutil.which(program, path=path)
+
+
 def need(*programs: str) -> None:
-    missing = [program for program in programs if shutil.which(program) is None]
+    missing = [program for program in programs if which(program) is None]
     if missing:
         pytest.skip(f"not installed: {', '.join(missing)} (make setup installs them)")
 
@@ -208,6 +219,79 @@ class PulseAudio:
             stop(process)
 
 
+class Mosquitto:
+    """A real MQTT broker on loopback that forgets everything when it ends. `kill()` and `start()` restart it.
+
+    Args:
+        folder: for its files.
+        lines: further ones of its configuration.
+    """
+
+    def __init__(self, folder: Path, *lines: str) -> None:
+        self.port = free_port()
+        self._file = folder / "mosquitto.conf"
+        lines = lines or ("allow_anonymous true",)
+        self._file.write_text("\n".join([f"listener {self.port} 127.0.0.1", "user root", *lines]) + "\n")
+        self._process: subprocess.Popen | None = None
+
+    def start(self) -> None:
+        self._process = subprocess.Popen(
+            [str(which("mosquitto")), "-c", str(self._file)],
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        wait_until(lambda: answers(self.port), "mosquitto", self._process)
+
+    def kill(self) -> None:
+        if self._process is not None:
+            stop(self._process)
+
+
+@pytest.fixture
+def mosquitto(tmp_path: Path) -> Iterator[Callable[..., Mosquitto]]:
+    """Starts brokers, each with further lines of its configuration."""
+    need("mosquitto")
+    started: list[Mosquitto] = []
+
+    def start(*lines: str) -> Mosquitto:
+        started.append(Mosquitto(tmp_path, *lines))
+        started[-1].start()
+        return started[-1]
+
+    yield start
+    for broker in started:
+        broker.kill()
+
+
+class Prometheus:
+    """A real Prometheus on loopback with the example's configuration, in a hurry."""
+
+    def __init__(self, folder: Path, target: str) -> None:
+        config = (EXAMPLES / "prometheus" / "prometheus.yml").read_text()
+        config = config.replace("127.0.0.1:9567", target).replace("15s", "1s")
+        (folder / "prometheus.yml").write_text(config)
+        shutil.copy(EXAMPLES / "prometheus" / "alerts.yml", folder)
+        self._folder, self._port = folder, free_port()
+        self._process: subprocess.Popen | None = None
+
+    def start(self) -> None:
+        self._process = subprocess.Popen(
+            ["prometheus", f"--config.file={self._folder}/prometheus.yml",
+             f"--storage.tsdb.path={self._folder}/data", f"--web.listen-address=127.0.0.1:{self._port}"],
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        wait_until(lambda: answers(self._port), "prometheus", self._process)
+
+    def kill(self) -> None:
+        if self._process is not None:
+            stop(self._process)
+
+    def ask(self, path: str, **query: str) -> Any:
+        """Ask its API; give the data of the answer."""
+        url = f"http://127.0.0.1:{self._port}/api/v1/{path}?{urllib.parse.urlencode(query)}"
+        with urllib.request.urlopen(url, timeout=5) as answer:
+            return json.load(answer)["data"]
+
+
 @pytest.fixture
 def ffmpeg() -> Callable[..., None]:
     """Runs ffmpeg with arguments, quietly, to its end."""
@@ -218,6 +302,14 @@ def ffmpeg() -> Callable[..., None]:
         subprocess.run(command, check=True, timeout=60)
 
     return run
+
+
+@pytest.fixture(scope="session")
+def programme(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What `bench.radio` plays."""
+    folder = tmp_path_factory.mktemp("content")
+    content.make(folder, content.DEFAULT)
+    return folder
 
 
 @pytest.fixture

@@ -1,9 +1,11 @@
 """A daemon as a process, and what a subscriber hears of it."""
 
+import itertools
 import json
 import subprocess
 import sys
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +15,7 @@ import jsonschema
 import pytest
 import zmq
 
+from bench.radio import Radio, radio
 from streamer.publish.messages import KINDS, schema
 from tests.tiny_model import model_bytes
 
@@ -97,3 +100,55 @@ def daemon(
         finally:
             process.kill()
             process.communicate()
+
+
+@contextmanager
+def listening(
+    programme: Path, folder: Path, count: int, hop: float, more: str, **options: object
+) -> Iterator[tuple[Radio, Heard]]:
+    """Run a daemon over so many stations, all of which are heard."""
+    with radio(programme, count) as stations:
+        urls = [stations.url(number) for number in range(count)]
+        with daemon(folder, *urls, hop=hop, more=more, **options) as heard:  # type: ignore[arg-type]
+            all_heard(heard, {f"s{number}" for number in range(count)})
+            yield stations, heard
+
+
+def all_heard(heard: Heard, stations: set[str]) -> None:
+    """Wait until all of these are heard."""
+    missing = set(stations)
+
+    def heard_of(message: Message) -> bool:
+        if message["kind"] == "genre" and message["state"] != "no-signal":
+            missing.discard(message["station"])
+        return not missing
+
+    heard.until(heard_of, 60)
+
+
+def listen_for(heard: Heard, seconds: float) -> None:
+    """Take what comes for a while."""
+    end = time.monotonic() + seconds
+    heard.until(lambda _: time.monotonic() >= end, seconds + 10)
+
+
+def by_topic(messages: list[Message]) -> dict[tuple[str, str], list[Message]]:
+    found = defaultdict(list)
+    for message in messages:
+        found[message["kind"], message["station"]].append(message)
+    return found
+
+
+def assert_unbroken(messages: list[Message]) -> None:
+    """No number is missing or twice, and time never runs back."""
+    for topic, told in by_topic(messages).items():
+        first = told[0]["seq"]
+        assert [m["seq"] for m in told] == list(range(first, first + len(told))), topic
+        times = [m["time"] for m in told]
+        assert times == sorted(times), topic
+
+
+def steps(messages: list[Message], station: str) -> set[float]:
+    """Give the distances from one window of a station to the next."""
+    positions = [m["position"] for m in messages if (m["kind"], m["station"]) == ("genre", station)]
+    return {round(b - a, 3) for a, b in itertools.pairwise(positions)}

@@ -1,5 +1,8 @@
 """The whole daemon against real servers: what a subscriber sees when things go well, wrong and well again."""
 
+import base64
+import os
+import signal
 import socket
 import subprocess
 import sys
@@ -12,6 +15,7 @@ import pytest
 
 from streamer.demo.synth import RATE
 from streamer.demo.voice import speak
+from streamer.publish.subscribe import Subscriber
 from tests.system.running import ROOT, daemon
 
 pytestmark = pytest.mark.system
@@ -168,6 +172,28 @@ def test_late_subscriber_of_15_lines_has_every_station(tmp_path):
         example.communicate()
 
     assert {line[1] for line in lines} == {f"s{i}" for i in range(5)}
+
+
+def test_mel_is_made_of_a_station_while_somebody_subscribes_to_it_and_after_its_worker_died(tmp_path):
+    path = tone(tmp_path / "tone.wav", 60)
+    stations = [f"file:{path}?pace=live"] * 2
+    watcher = Subscriber(f"ipc://{tmp_path}/bus", ("mel/s1/",))
+    with daemon(tmp_path, *stations) as heard:
+        first = heard.until(lambda m: m["kind"] == "mel")
+        os.kill(heard.workers()[0], signal.SIGKILL)
+        heard.event("lost")
+        second = heard.until(lambda m: m["kind"] == "mel" and m["seq"] == first["seq"] + 1)
+        watcher.close()
+        # Both go on; what was on its way when the watcher left may still come.
+        for _ in range(6):
+            heard.until(lambda m: m["kind"] == "genre" and m["station"] == "s1")
+        seen = len(heard.messages)
+        for _ in range(3):
+            heard.until(lambda m: m["kind"] == "genre" and m["station"] == "s1")
+
+    assert {m["station"] for m in heard.messages if m["kind"] == "mel"} == {"s1"}
+    assert len(base64.b64decode(second["data"])) == second["columns"] * second["bands"]
+    assert not [m for m in heard.messages[seen:] if m["kind"] == "mel"]
 
 
 def test_example_is_no_longer_than_it_says():

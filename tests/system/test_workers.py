@@ -10,74 +10,26 @@ import sys
 import textwrap
 import threading
 import time
-from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from bench import content
-from bench.radio import Radio, radio
-from tests.system.running import ROOT, Heard, Message, daemon
+from bench.radio import radio
+from tests.system.running import (
+    ROOT,
+    Message,
+    assert_unbroken,
+    by_topic,
+    daemon,
+    listen_for,
+    listening,
+    steps,
+)
 
 pytestmark = pytest.mark.system
 
-RUNNING_S = 3.0
 HOP_S = 0.5
-
-
-@pytest.fixture(scope="module")
-def programme(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("content")
-    content.make(folder, content.DEFAULT)
-    return folder
-
-
-@contextlib.contextmanager
-def listening(
-    programme: Path, folder: Path, count: int, more: str, **options: object
-) -> Iterator[tuple[Radio, Heard]]:
-    """Run a daemon over so many stations, all of which are heard."""
-    with radio(programme, count) as stations:
-        urls = [stations.url(number) for number in range(count)]
-        with daemon(folder, *urls, hop=HOP_S, more=more, **options) as heard:  # type: ignore[arg-type]
-            missing = {f"s{number}" for number in range(count)}
-            heard.until(lambda m: _heard_of(m, missing), 60)
-            yield stations, heard
-
-
-def _heard_of(message: Message, missing: set[str]) -> bool:
-    if message["kind"] == "genre" and message["state"] != "no-signal":
-        missing.discard(message["station"])
-    return not missing
-
-
-def listen_for(heard: Heard, seconds: float) -> None:
-    """Take what comes for a while."""
-    end = time.monotonic() + seconds
-    heard.until(lambda _: time.monotonic() >= end, seconds + 10)
-
-
-def by_topic(messages: list[Message]) -> dict[tuple[str, str], list[Message]]:
-    found = defaultdict(list)
-    for message in messages:
-        found[message["kind"], message["station"]].append(message)
-    return found
-
-
-def assert_unbroken(messages: list[Message]) -> None:
-    """No number is missing or twice, and time never runs back."""
-    for topic, told in by_topic(messages).items():
-        first = told[0]["seq"]
-        assert [m["seq"] for m in told] == list(range(first, first + len(told))), topic
-        times = [m["time"] for m in told]
-        assert times == sorted(times), topic
-
-
-def steps(messages: list[Message], station: str) -> set[float]:
-    """Give the distances from one window of a station to the next."""
-    positions = [m["position"] for m in messages if (m["kind"], m["station"]) == ("genre", station)]
-    return {round(b - a, 3) for a, b in itertools.pairwise(positions)}
 
 
 def lost_by(messages: list[Message]) -> set[str]:
@@ -87,7 +39,7 @@ def lost_by(messages: list[Message]) -> set[str]:
 def test_a_worker_that_dies_takes_only_its_own_stations_with_it_and_is_back_in_two_seconds(
     programme, tmp_path
 ):
-    with listening(programme, tmp_path, 8, "workers = 2") as (_, heard):
+    with listening(programme, tmp_path, 8, HOP_S, "workers = 2") as (_, heard):
         before = len(heard.messages)
         listen_for(heard, 1.0)
         os.kill(heard.workers()[0], signal.SIGSEGV)
@@ -161,7 +113,7 @@ def test_a_station_that_brings_its_worker_down_three_times_is_left_alone(tmp_pat
 
 @pytest.mark.slow
 def test_a_worker_that_hangs_is_replaced(programme, tmp_path):
-    with listening(programme, tmp_path, 4, "workers = 2") as (_, heard):
+    with listening(programme, tmp_path, 4, HOP_S, "workers = 2") as (_, heard):
         os.kill(heard.workers()[0], signal.SIGSTOP)
         lost = heard.event("lost", 30)
         heard.until(lambda m: m["kind"] == "status" and m["event"] == "connected")
@@ -172,7 +124,10 @@ def test_a_worker_that_hangs_is_replaced(programme, tmp_path):
 
 
 def test_workers_go_when_the_daemon_is_killed(programme, tmp_path):
-    with contextlib.suppress(AssertionError), listening(programme, tmp_path, 2, "workers = 2") as (_, heard):
+    with (
+        contextlib.suppress(AssertionError),
+        listening(programme, tmp_path, 2, HOP_S, "workers = 2") as (_, heard),
+    ):
         workers = heard.workers()
         heard.process.kill()
         heard.process.wait()
@@ -230,7 +185,7 @@ def slowed(pids: list[int], share: float) -> Iterator[None]:
 
 @pytest.mark.slow
 def test_too_much_to_do_stretches_hops_then_drops_windows_and_tells_and_recovers(programme, tmp_path):
-    with listening(programme, tmp_path, 12, "workers = 1", embedded=True) as (_, heard):
+    with listening(programme, tmp_path, 12, HOP_S, "workers = 1", embedded=True) as (_, heard):
         with slowed(heard.workers(), 0.02):
             stretched = heard.until(lambda m: m["kind"] == "heartbeat" and m["hop_stretch"] > 2.0, 60)
             heard.until(lambda m: m["kind"] == "heartbeat" and m["dropped"] > 0, 60)
@@ -267,7 +222,7 @@ def dropped(messages: list[Message]) -> int:
 
 
 def test_duty_leaves_out_what_no_window_needs_and_says_so(programme, tmp_path):
-    with listening(programme, tmp_path, 1, "duty = 0.6", embedded=True) as (_, heard):
+    with listening(programme, tmp_path, 1, HOP_S, "duty = 0.6", embedded=True) as (_, heard):
         for _ in range(2):
             heard.signal()
         told = [m for m in heard.messages if m["kind"] == "genre" and m["state"] != "no-signal"]

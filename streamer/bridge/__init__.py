@@ -1,0 +1,1 @@
+"""Subscribers that carry what is said to where other systems look for it."""

@@ -1,0 +1,22 @@
+"""`genrecast bridge`: MQTT or a webhook told what a running daemon says, by hand and from anywhere."""
+
+from pathlib import Path
+
+import click
+
+from streamer.cli.by_hand import attend_by_hand
+
+
+@click.command("bridge")
+@click.argument("name", type=click.Choice(["mqtt", "webhook"]))
+@click.option(
+    "--config", type=click.Path(path_type=Path), required=True, help="The daemon's TOML file, or a copy."
+)
+@click.option("--connect", help="Where the daemon publishes.  [bind, as the file says]")
+def command(name: str, config: Path, connect: str | None) -> None:
+    """Tell MQTT or a webhook what a running daemon says, until Ctrl-C.
+
+    The daemon does it by itself where its file has a section [mqtt] or [webhook]; this is
+    for another machine, or another account.
+    """
+    attend_by_hand(name, config, connect)

@@ -1,0 +1,99 @@
+"""How the daemon itself is, as its heartbeat and its service manager are told."""
+
+import time
+from collections import Counter
+from collections.abc import Iterable
+
+import msgspec
+
+from streamer import __version__
+from streamer.config import StationConfig
+from streamer.engine.crew import Crew
+from streamer.engine.process import cpu_s, rss_mb
+from streamer.engine.stages import total
+from streamer.engine.wire import Ready
+from streamer.flow import State
+from streamer.publish.bus import Bus
+from streamer.publish.messages import Attending, Heartbeat, utc
+
+
+class Heart:
+    """Makes heartbeats, one after the other.
+
+    Args:
+        bus: where it is known what was last said of stations.
+        boot: id of this run of the daemon.
+        ready: what a worker said of the model.
+        crew: the workers.
+    """
+
+    def __init__(self, bus: Bus, boot: str, ready: Ready, crew: Crew) -> None:
+        self._bus, self._boot, self._ready, self._crew = bus, boot, ready, crew
+        self._started = self._before = time.monotonic()
+        self._spent_s = cpu_s()
+        self._seq = 0
+
+    def beat(
+        self, states: dict[State, int], lags_ms: list[float], factor: float, attendants: dict[str, Attending]
+    ) -> Heartbeat:
+        """Give the next one.
+
+        Args:
+            states: how many stations are in each.
+            lags_ms: of the windows since the last one.
+            factor: by which hops are longer than asked for.
+            attendants: how each of them is.
+        """
+        pulses, members = self._crew.pulses, self._crew.members
+        now, spent_s = time.monotonic(), cpu_s() + sum(pulse.cpu_s for pulse in pulses)
+        cpu = max(spent_s - self._spent_s, 0.0) / max(now - self._before, 1e-3) if self._seq else 0.0
+        ordered = sorted(lags_ms)
+        seq, self._seq, self._before, self._spent_s = self._seq, self._seq + 1, now, spent_s
+        return Heartbeat(
+            station="-",
+            seq=seq,
+            boot=self._boot,
+            time=utc(time.time()),
+            version=__version__,
+            model=self._ready.model,
+            provider=self._ready.provider,
+            uptime=round(now - self._started, 3),
+            stations=states,
+            cpu=round(cpu, 4),
+            cpu_by_stage=total({"daemon": cpu_s()}, *(member.cpu_by_stage for member in members)),
+            rss_mb=round(rss_mb() + sum(pulse.rss_mb for pulse in pulses), 1),
+            lag_ms_p50=percentile(ordered, 0.50),
+            lag_ms_p99=percentile(ordered, 0.99),
+            windows=sum(member.windows for member in members),
+            dropped=sum(member.dropped for member in members),
+            hop_stretch=round(factor, 3),
+            workers=sum(member.pid is not None for member in members),
+            restarts=sum(member.restarts for member in members),
+            attendants=attendants,
+        )
+
+    def states(self, stations: Iterable[StationConfig]) -> dict[State, int]:
+        """Count stations by what was last said of them."""
+        last = (self._bus.last("genre", station.id) for station in stations)
+        return dict(Counter("no-signal" if said is None else _state_of(said) for said in last))
+
+
+def in_words(states: dict[State, int]) -> str:
+    """Give how many stations are in each state as a line for people."""
+    parts = ", ".join(f"{count} {state}" for state, count in sorted(states.items()))
+    return f"{sum(states.values())} station(s): {parts}"
+
+
+def percentile(ordered: list[float], share: float) -> float | None:
+    """Give the value below which `share` of the sorted values lie; None of nothing."""
+    if not ordered:
+        return None
+    return round(ordered[min(int(share * len(ordered)), len(ordered) - 1)], 1)
+
+
+class _Told(msgspec.Struct):
+    state: State
+
+
+def _state_of(payload: bytes) -> State:
+    return msgspec.json.decode(payload, type=_Told).state

@@ -1,0 +1,1 @@
+"""How the daemon is, for Prometheus, and whether it is, for whoever watches it."""
