@@ -15,7 +15,14 @@ from msgspec import Meta
 
 from streamer import sections
 from streamer.errors import Problem
-from streamer.sections import HistoryConfig, MetricsConfig, MqttConfig, PageConfig, WebhookConfig
+from streamer.sections import (
+    HistoryConfig,
+    MetricsConfig,
+    MqttConfig,
+    PageConfig,
+    SecurityConfig,
+    WebhookConfig,
+)
 
 DEFAULT_ENDPOINT = "tcp://127.0.0.1:5567"
 STATION_ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
@@ -67,6 +74,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
         metrics: what Prometheus asks for, where it is wanted.
         mqtt: the bridge to MQTT, where it is wanted.
         webhook: the bridge to a URL, where it is wanted.
+        security: who may subscribe, and where stations may lead.
     """
 
     bind: str = DEFAULT_ENDPOINT
@@ -82,6 +90,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     metrics: MetricsConfig | None = None
     mqtt: MqttConfig | None = None
     webhook: WebhookConfig | None = None
+    security: SecurityConfig = SecurityConfig()
 
 
 def resolve(config: Config, folder: Path) -> Config:

@@ -16,6 +16,7 @@ from streamer.flow import Samples
 
 CONTRACT_VERSION = 1
 PREFIX = "genrecast."
+MAX_WINDOW_S = 60.0  # twenty of ours; a file that says more would have us make hours of samples for its probe
 REMEDY = "export it again with 'python -m export convert', or give --model a genrecast model file"
 
 
@@ -268,7 +269,7 @@ def _check(contract: Contract, name: str) -> None:
         "n_fft": 16 <= front.n_fft <= 65_536,
         "hop_length": 1 <= front.hop_length <= front.n_fft,
         "n_mels": 1 <= front.n_mels <= 1024,
-        "n_frames": 1 <= front.n_frames <= 100_000,
+        "n_frames": 1 <= front.n_frames <= 10_000 and front.window_s <= MAX_WINDOW_S,
         "f_min": 0 <= front.f_min < front.f_max,
         "f_max": front.f_max <= front.sample_rate / 2,
         "log_offset": front.log_offset > 0,

@@ -88,6 +88,12 @@ class StationListError(GenrecastError):
     exit_status = 3
 
 
+class KeysError(ConfigError):
+    """A file with keys is missing, malformed, or open to others."""
+
+    code = "keys"
+
+
 class ModelError(GenrecastError):
     """A model file can't be used at all: not ONNX, truncated, unsafe or too large."""
 
@@ -258,6 +264,12 @@ class SourceNotFoundError(SourceError):
     """No such file, folder, host, device or stream."""
 
     code = "source-not-found"
+
+
+class SourceForbiddenError(SourceError):
+    """The stream leads to an address that is not of the public internet, and the user has not named it."""
+
+    code = "source-forbidden"
 
 
 class SourceConnectionError(SourceError):

@@ -20,6 +20,7 @@ from streamer.bridge.discovery import announcements, availability_topic, state_t
 from streamer.bridge.secret import secret
 from streamer.config import STATION_ID, Config
 from streamer.errors import ConfigError, MqttError
+from streamer.publish.keys import own_keys
 from streamer.publish.subscribe import Subscriber
 from streamer.sections import MqttConfig
 
@@ -44,7 +45,7 @@ def attend(config: Config, endpoint: str, say: Say) -> None:
     """
     section = config.mqtt or MqttConfig()
     bridge = Bridge(section, Broker(section, say))
-    subscriber = Subscriber(endpoint, ("genre/", "status/", "heartbeat/"))
+    subscriber = Subscriber(endpoint, ("genre/", "status/", "heartbeat/"), keys=own_keys(config.security))
     try:
         for message in subscriber.messages():
             bridge.take(message, time.monotonic())

@@ -24,6 +24,7 @@ from streamer.attend import Say
 from streamer.bridge.secret import secret
 from streamer.config import Config
 from streamer.errors import ConfigError, WebhookError
+from streamer.publish.keys import own_keys
 from streamer.publish.subscribe import Subscriber
 from streamer.sections import WebhookConfig
 
@@ -44,7 +45,9 @@ def attend(config: Config, endpoint: str, say: Say) -> None:
     if config.webhook is None:
         raise ConfigError("there is no [webhook] in the configuration", remedy="add it, with 'url'")
     webhook = Webhook(config.webhook)
-    subscriber = Subscriber(endpoint, tuple(f"{kind}/" for kind in config.webhook.on))
+    subscriber = Subscriber(
+        endpoint, tuple(f"{kind}/" for kind in config.webhook.on), keys=own_keys(config.security)
+    )
     queue = Queue(webhook, say)
     try:
         for message in subscriber.messages():

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import click
 
-from streamer.check.load import load_config
 from streamer.errors import ServiceError
 from streamer.unit import HEADER, NAME, SYSTEM, USER, unit
 
@@ -26,6 +25,8 @@ def command(user: bool, path: Path | None, only_print: bool) -> None:
     The configuration is checked first. The service may do what its stations need and no more: without a
     sound card among them it sees no device at all.
     """
+    from streamer.check.load import load_config  # with all that decodes: --help must be quick
+
     path = path or Path("~/.config/genrecast.toml" if user else "/etc/genrecast.toml").expanduser()
     config = load_config(path)
     text = unit(config, path, _program(), user=user)

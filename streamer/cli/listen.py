@@ -6,11 +6,13 @@ import signal
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import click
 
 from streamer.config import DEFAULT_ENDPOINT
+from streamer.errors import KeysError
 from streamer.text import json_line
 
 HINT_S = 3.0  # the last messages come at once: nothing for this long means that nobody publishes
@@ -20,18 +22,31 @@ HINT_S = 3.0  # the last messages come at once: nothing for this long means that
 @click.option("--connect", default=DEFAULT_ENDPOINT, show_default=True, help="Where the daemon publishes.")
 @click.option("--topic", default="", help="Only topics that begin so, such as genre/kexp/.")
 @click.option("--json", "as_json", is_flag=True, help="Print messages as they are, one JSON object a line.")
+@click.option("--server-key", help="Public key of a daemon that has one.")
+@click.option("--key", "key_path", type=click.Path(path_type=Path), help="File with your own secret key.")
 @click.option("--count", type=click.IntRange(min=1), help="End after so many messages.")
-def command(connect: str, topic: str, as_json: bool, count: int | None) -> None:
+def command(
+    connect: str, topic: str, as_json: bool, server_key: str | None, key_path: Path | None, count: int | None
+) -> None:
     """Show what a running daemon says, until Ctrl-C.
 
     On a terminal: all stations as they are now, and a line for each change above them.
     Elsewhere: a line for each change.
     """
+    from streamer.publish.keys import ClientKeys, Key, parse_key
     from streamer.publish.subscribe import Subscriber
 
+    if (server_key is None) != (key_path is None):
+        raise KeysError(
+            "--server-key and --key work together, and one is missing",
+            remedy="give the daemon's public key and the file with your own: genrecast keys --help",
+        )
+    keys = None
+    if server_key is not None and key_path is not None:
+        keys = ClientKeys(Key.load(key_path), parse_key(server_key, where="--server-key"))
     # SIGTERM ends it as Ctrl-C does: the terminal gets its cursor back.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    subscriber = Subscriber(connect, (topic,))
+    subscriber = Subscriber(connect, (topic,), keys=keys)
     messages = _counted(_hinted(subscriber.messages(), connect), count)
     try:
         if as_json:
@@ -91,5 +106,9 @@ def _hinted(messages: Iterator[dict[str, Any] | None], connect: str) -> Iterator
             deadline = None
         elif deadline is not None and time.monotonic() > deadline:
             deadline = None
-            click.echo(f"nothing is published at {connect} yet; is 'genrecast run' going? waiting", err=True)
+            click.echo(
+                f"nothing is published at {connect} yet; is 'genrecast run' going, and are the keys right, "
+                "where it has some? waiting",
+                err=True,
+            )
         yield message

@@ -23,6 +23,7 @@ COMMANDS = {
     "page": "Show it in a browser.",
     "history": "Show what was played.",
     "report": "Make a web page of a station's day or week.",
+    "keys": "Make keys, and say who may subscribe from other machines.",
     "classify": "Say what whole files are.",
     "metrics": "Serve to Prometheus how a running daemon is.",
     "bridge": "Tell MQTT or a webhook what a running daemon says.",

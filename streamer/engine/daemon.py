@@ -22,6 +22,7 @@ from streamer.engine.stand_in import StandIn
 from streamer.engine.wire import Ended, Failure, FromWorker, Pulse, Ready, Said, as_error, failure_of
 from streamer.errors import ConfigError, ControlError, GenrecastError, WorkerError
 from streamer.publish.bus import Bus
+from streamer.publish.keys import server_keys
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +43,7 @@ class Daemon:
 
     Raises:
         PublishError: the endpoint can't be bound.
+        KeysError: a file with keys can't be used.
     """
 
     def __init__(
@@ -56,7 +58,9 @@ class Daemon:
         self._config, self._launches = config, launches
         self._notifier, self._read = notifier, read
         try:
-            self.bus = Bus(config.bind, open_to_network=config.open_to_network)
+            self.bus = Bus(
+                config.bind, open_to_network=config.open_to_network, keys=server_keys(config.security)
+            )
         except BaseException:
             for _, launch in launches:
                 launch.kill()

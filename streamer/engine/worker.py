@@ -128,7 +128,12 @@ class Worker:
         )
         return Station(
             config.id,
-            open_source=partial(open_source, config.source, charset=config.charset),
+            open_source=partial(
+                open_source,
+                config.source,
+                charset=config.charset,
+                allow_private=self._start.config.security.allow_private,
+            ),
             new_listener=new_listener,
             reporter=reporter,
             hop_s=hop_s,

@@ -18,6 +18,7 @@ from streamer.history.retain import retain
 from streamer.history.segments import Fold, Message
 from streamer.history.sqlite import move_aside
 from streamer.history.store import Store
+from streamer.publish.keys import own_keys
 from streamer.publish.subscribe import Subscriber
 from streamer.sections import HistoryConfig
 
@@ -37,7 +38,7 @@ def attend(config: Config, endpoint: str, say: Say) -> None:
         endpoint: where the daemon publishes.
         say: takes trouble and its end.
     """
-    subscriber = Subscriber(endpoint, TOPICS, waiting=WAITING)
+    subscriber = Subscriber(endpoint, TOPICS, waiting=WAITING, keys=own_keys(config.security))
     try:
         keeper = Keeper(config.history or HistoryConfig(), say, lost=lambda: subscriber.lost)
         keeper.run(subscriber.messages())

@@ -14,6 +14,7 @@ from streamer.attend import Say
 from streamer.config import Config
 from streamer.metrics.collect import GenrecastCollector
 from streamer.metrics.live import Live
+from streamer.publish.keys import own_keys
 from streamer.publish.subscribe import Subscriber
 from streamer.sections import MetricsConfig
 from streamer.web.serve import listen, serve, url_of
@@ -32,7 +33,7 @@ def attend(config: Config, endpoint: str, say: Say) -> None:
     section = config.metrics or MetricsConfig()
     with listen(section.bind) as listener:
         topics = ("heartbeat/", "status/", *(["genre/"] if section.per_station else []))
-        subscriber = Subscriber(endpoint, topics, waiting=WAITING)
+        subscriber = Subscriber(endpoint, topics, waiting=WAITING, keys=own_keys(config.security))
         try:
             say(None, f"metrics are at {url_of(listener)}metrics")
             asyncio.run(_run(section, subscriber, listener))

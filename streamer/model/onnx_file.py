@@ -16,7 +16,7 @@ _MAX_DEPTH = 32  # our graphs are flat; a nesting deeper than this is an attack 
 _CHILDREN = {
     "model": {7: "graph", 20: "training", 25: "function"},
     "training": {1: "graph", 2: "graph"},
-    "function": {7: "node"},
+    "function": {7: "node", 11: "attribute"},
     "graph": {1: "node", 5: "tensor", 15: "sparse"},
     "node": {5: "attribute"},
     "attribute": {5: "tensor", 6: "graph", 10: "tensor", 11: "graph", 22: "sparse", 23: "sparse"},
@@ -34,13 +34,13 @@ class OnnxFile:
 
     Attributes:
         metadata: the flat map of strings.
-        opsets: operator-set domain -> version; the standard domain is "".
+        opsets: operator sets that it imports, in functions too: domain and version; the standard one is "".
         external: True when a tensor's data lies in another file.
         has_graph: False when there is nothing to run.
     """
 
     metadata: dict[str, str]
-    opsets: dict[str, int]
+    opsets: frozenset[tuple[str, int]]
     external: bool
     has_graph: bool
 
@@ -52,20 +52,26 @@ def scan(data: bytes) -> OnnxFile:
         MalformedError: the bytes are no ONNX file.
     """
     metadata: dict[str, str] = {}
-    opsets: dict[str, int] = {}
+    opsets: set[tuple[str, int]] = set()
     has_graph = False
     for number, value in fields(memoryview(data)):
         if number == 7:
             has_graph = True
         elif number == 8:
-            entry = dict(fields(message(value)))
-            version = entry.get(2, 0)
-            opsets[text(entry.get(1, memoryview(b"")))] = version if isinstance(version, int) else 0
+            opsets.add(_opset(message(value)))
+        elif number == 25:
+            opsets |= {_opset(message(its)) for at, its in fields(message(value)) if at == 9}
         elif number == 14:
             entry = dict(fields(message(value)))
             key = text(entry.get(1, memoryview(b"")))
             metadata[key] = text(entry.get(2, memoryview(b"")))
-    return OnnxFile(metadata, opsets, _has_external(memoryview(data), "model", 0), has_graph)
+    return OnnxFile(metadata, frozenset(opsets), _has_external(memoryview(data), "model", 0), has_graph)
+
+
+def _opset(data: memoryview) -> tuple[str, int]:
+    entry = dict(fields(data))
+    version = entry.get(2, 0)
+    return text(entry.get(1, memoryview(b""))), version if isinstance(version, int) else 0
 
 
 def _has_external(data: memoryview, kind: str, depth: int) -> bool:

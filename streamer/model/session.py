@@ -75,12 +75,8 @@ class Model:
         name = "default" if path is None else str(path)
         path = Path(str(files("streamer.model") / f"{name}.onnx")) if name in SHIPPED_MODELS else Path(name)
         try:
-            if path.stat().st_size > MAX_BYTES:
-                raise ModelError(
-                    f"{path}: {path.stat().st_size >> 20} MB is no model of ours",
-                    remedy=f"give --model a genrecast model file of at most {MAX_BYTES >> 20} MB",
-                )
-            data = path.read_bytes()
+            with path.open("rb") as file:
+                data = file.read(MAX_BYTES + 1)  # whatever the file system says of its size
         except OSError as error:
             raise ModelError(
                 f"{path}: can't be read: {error.strerror}",
@@ -160,6 +156,11 @@ def _check_tensor(name: str, side: str, tensor: str, found: Any, shape: list[int
 
 def _scan(data: bytes, name: str) -> OnnxFile:
     """Refuse what ONNX Runtime must not see, or can't say anything helpful about."""
+    if len(data) > MAX_BYTES:
+        raise ModelError(
+            f"{name}: more than {MAX_BYTES >> 20} MB are no model of ours",
+            remedy=f"give --model a genrecast model file of at most {MAX_BYTES >> 20} MB",
+        )
     try:
         file = scan(data)
     except MalformedError as error:
@@ -174,7 +175,7 @@ def _scan(data: bytes, name: str) -> OnnxFile:
             f"{name}: its weights lie in another file (external data)",
             remedy="save the model as one file: onnx.save_model(..., save_as_external_data=False)",
         )
-    for domain, version in file.opsets.items():
+    for domain, version in file.opsets:
         if domain not in OUR_DOMAINS:
             raise ModelError(f"{name}: it needs the operators of '{domain[:60]}'", remedy=REMEDY)
         if domain in ("", "ai.onnx") and version not in OPSETS:

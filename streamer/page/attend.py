@@ -8,6 +8,7 @@ from streamer.config import Config
 from streamer.page.app import Page
 from streamer.page.hearing import TOPICS, WAITING, Hearing
 from streamer.page.past import Past
+from streamer.publish.keys import own_keys
 from streamer.publish.subscribe import Subscriber
 from streamer.sections import PageConfig
 from streamer.web.serve import listen, serve, url_of
@@ -27,7 +28,7 @@ def attend(config: Config, endpoint: str, say: Callable[[str | None, str], None]
     """
     page = config.page or PageConfig()
     with listen(page.bind) as listener:
-        subscriber = Subscriber(endpoint, TOPICS, waiting=WAITING)
+        subscriber = Subscriber(endpoint, TOPICS, waiting=WAITING, keys=own_keys(config.security))
         try:
             say(None, f"the page is at {url_of(listener)}")
             asyncio.run(_run(page, Hearing(subscriber, Past(config.history)), listener))

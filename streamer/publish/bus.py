@@ -11,6 +11,8 @@ from urllib.parse import urlsplit
 import zmq
 
 from streamer.errors import PublishError
+from streamer.publish.gate import Gate
+from streamer.publish.keys import ServerKeys
 from streamer.publish.messages import ON_DEMAND, RETAINED, Kind, Message, encode, topic
 
 log = logging.getLogger(__name__)
@@ -22,6 +24,7 @@ SEND_HWM = 1000
 REPLAY_DELAY_S = 0.01
 REPLAY_SLICE = SEND_HWM // 2
 MAX_PREFIX = 256  # no topic of ours is longer; longer prefixes would only grow libzmq's tree
+REBIND_S = 1.0
 LINGER_MS = 200  # what is still in the socket at the end gets this long to leave
 # As plain numbers: enumerations are slow, and these are used for every message.
 _NOBLOCK, _MORE_FOLLOWS = int(zmq.NOBLOCK), int(zmq.NOBLOCK | zmq.SNDMORE)
@@ -43,12 +46,16 @@ class Bus:
     Args:
         endpoint: `tcp://HOST:PORT` or `ipc://PATH`; port `*` takes any free one.
         open_to_network: allows addresses that other machines can reach.
+        keys: with them everything is encrypted, only those on their list may subscribe, and
+            other machines may reach it.
 
     Raises:
         PublishError: the endpoint is malformed, in use, or not local.
     """
 
-    def __init__(self, endpoint: str, *, open_to_network: bool = False) -> None:
+    def __init__(
+        self, endpoint: str, *, open_to_network: bool = False, keys: ServerKeys | None = None
+    ) -> None:
         scheme, _, address = endpoint.partition("://")
         port = address.rpartition(":")[2]
         if scheme not in ("tcp", "ipc") or not address:
@@ -67,10 +74,11 @@ class Bus:
                 f"bind = '{endpoint}' names no port from 1 to 65535",
                 remedy="give tcp://HOST:PORT, such as tcp://127.0.0.1:5567",
             )
-        if not open_to_network and not is_local(endpoint):
+        if keys is None and not open_to_network and not is_local(endpoint):
             raise PublishError(
                 f"bind = '{endpoint}' can be reached from other machines, and messages are not protected",
-                remedy="bind to tcp://127.0.0.1:PORT or ipc://PATH, or say open_to_network = true",
+                remedy="give keys ('genrecast keys new'), bind to tcp://127.0.0.1:PORT or ipc://PATH, "
+                "or say open_to_network = true",
             )
         self._context = zmq.Context()
         self._socket = self._context.socket(zmq.XPUB)
@@ -79,6 +87,7 @@ class Bus:
         self._socket.setsockopt(zmq.XPUB_VERBOSE, 1)
         self._socket.setsockopt(zmq.IPV6, "[" in endpoint)
         self._socket.setsockopt(zmq.MAXMSGSIZE, MAX_PREFIX + 1)
+        self._gate = None if keys is None else Gate(keys, self._socket)
         try:
             self._socket.bind(endpoint)
         except zmq.ZMQError as error:
@@ -103,6 +112,8 @@ class Bus:
         self._demanded = demanded
         self._loop = asyncio.get_running_loop()
         self._loop.add_reader(self._socket.fileno(), self._read_subscriptions)
+        if self._gate is not None:
+            self._gate.start(self._cut)
 
     def send(self, message: Message) -> None:
         """Send a message to whoever wants it, and keep it for whoever comes late."""
@@ -134,7 +145,23 @@ class Bus:
         """Send what is left, at most for `LINGER_MS`, and let go of the endpoint."""
         if self._loop is not None and not self._socket.closed:
             self._loop.remove_reader(self._socket.fileno())
+        if self._gate is not None:
+            self._gate.stop()
         self._context.destroy(linger=LINGER_MS)
+
+    def _cut(self) -> None:
+        """Drop all connections: libzmq does so where it no longer listens."""
+        if not self._socket.closed:
+            self._socket.unbind(self.endpoint)
+            self._rebind()
+
+    def _rebind(self) -> None:
+        try:
+            self._socket.bind(self.endpoint)
+        except zmq.ZMQError as error:  # somebody was quicker; without it there is nothing to do but wait
+            log.error("can't bind '%s' again: %s", self.endpoint, error.strerror)
+            if self._loop is not None and not self._socket.closed:
+                self._loop.call_later(REBIND_S, self._rebind)
 
     def _read_subscriptions(self) -> None:
         waiting, demand = bool(self._wanted), set(self.demand)

@@ -2,13 +2,20 @@
 
 import json
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any
 
+import msgspec
 import zmq
 
 from streamer.errors import PublishError
+from streamer.publish.keys import ClientKeys
+from streamer.publish.messages import KINDS, Message
 
+MAX_MESSAGE = 1 << 20  # bytes; a spectrogram of a minute has 200 KB, all else less than 3
 TIMEOUT_MS = 200  # how long a caller may wait for the chance to do something else
+
+_MOMENTS = {"time", "since", "start", "end"}
 
 
 class Subscriber:
@@ -18,19 +25,30 @@ class Subscriber:
         endpoint: where the daemon publishes.
         prefixes: topics to receive, each with everything that begins with it.
         waiting: how many messages may wait for a caller that is slow, before some are lost.
+        keys: where the daemon has some.
 
     Raises:
         PublishError: the endpoint is malformed.
     """
 
-    def __init__(self, endpoint: str, prefixes: tuple[str, ...] = ("",), *, waiting: int = 1000) -> None:
-        self.lost = 0
+    def __init__(
+        self,
+        endpoint: str,
+        prefixes: tuple[str, ...] = ("",),
+        *,
+        waiting: int = 1000,
+        keys: ClientKeys | None = None,
+    ) -> None:
+        self.lost = self.foreign = 0
         self._last: dict[tuple[str, str], tuple[str, int]] = {}
         self._context = zmq.Context()
         self._socket = self._context.socket(zmq.SUB)
         self._socket.setsockopt(zmq.RCVTIMEO, TIMEOUT_MS)
         self._socket.setsockopt(zmq.LINGER, 0)
         self._socket.setsockopt(zmq.RCVHWM, waiting)
+        self._socket.setsockopt(zmq.MAXMSGSIZE, MAX_MESSAGE)
+        if keys is not None:
+            keys.apply(self._socket)
         for prefix in prefixes:
             self._socket.setsockopt(zmq.SUBSCRIBE, prefix.encode())
         try:
@@ -45,16 +63,18 @@ class Subscriber:
     def messages(self) -> Iterator[dict[str, Any] | None]:
         """Give messages as they come, each once; None whenever nothing came for `TIMEOUT_MS`.
 
-        `lost` counts the holes in `seq` that have been seen.
+        `lost` counts the holes in `seq` that have been seen, `foreign` what came and is none of ours.
         """
         while True:
             try:
-                _, payload = self._socket.recv_multipart()
+                frames = self._socket.recv_multipart()
             except zmq.Again:
                 yield None
                 continue
-            message: dict[str, Any] = json.loads(payload)
-            if self._is_new(message):
+            message = parse(frames)
+            if message is None:
+                self.foreign += 1
+            elif self._is_new(message):
                 yield message
 
     def drain(self, most: int) -> list[dict[str, Any]]:
@@ -91,3 +111,18 @@ class Subscriber:
             self.lost += message["seq"] - seq - 1
         self._last[key] = (message["boot"], message["seq"])
         return True
+
+
+def parse(frames: list[bytes]) -> dict[str, Any] | None:
+    """Give the message in what came over the socket; None where it keeps no schema of ours."""
+    try:
+        _, payload = frames
+        kind = msgspec.json.decode(payload, type=Message).kind
+        msgspec.json.decode(payload, type=KINDS.get(kind, Message))
+        message: dict[str, Any] = json.loads(payload)
+        for holder in (message, message["from"]) if kind == "change" else (message,):
+            for moment in _MOMENTS & holder.keys():
+                datetime.fromisoformat(holder[moment]).astimezone()  # the schema's pattern takes hour 99
+    except (ValueError, TypeError, OverflowError, RecursionError, msgspec.MsgspecError):
+        return None
+    return message

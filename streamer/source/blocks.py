@@ -168,7 +168,7 @@ class BlockBuilder:
 
 def _samples_of(frame: AudioFrame, dtype: np.dtype[Any], channels: int) -> MultiSamples:
     """Give the (n, channels) samples of a frame that PyAV made; where it has planes, these from the side."""
-    planes: tuple[Any, ...] = frame.planes
+    planes: tuple[Any, ...] = frame.planes[:channels]  # of eight, PyAV gives a ninth that is none
     if len(planes) == 1:
         return _clean(np.frombuffer(planes[0], dtype)).reshape(-1, channels)
     at, size = planes[0].buffer_ptr, planes[0].buffer_size

@@ -12,7 +12,7 @@ from streamer.source.id3 import id3_size
 from streamer.source.ogg_decode import OggDecoder
 from streamer.source.packets import PacketDecoder, broken
 from streamer.source.skip import Skip
-from streamer.source.sniff import not_audio, sniff
+from streamer.source.sniff import SNIFF_BYTES, not_audio, sniff
 
 MAX_GARBAGE = 256 * 1024  # bytes without a sample; a cover picture is shorter
 
@@ -67,6 +67,7 @@ class StreamDecoder:
         self._begun = False
         self._head = bytearray()
         self._tag_left = 0  # of an ID3v2 tag before the audio
+        self._looked = 0  # bytes of the head in which no codec could be told
         self._skip = skip or Skip()
         self._decoder: FramedDecoder | OggDecoder | None = None
         self._frames = 0
@@ -132,6 +133,9 @@ class StreamDecoder:
             if final:
                 raise EmptyAudioError(f"{self._name}: sends nothing", remedy="check what is sent there")
             return b""
+        if not final and len(self._head) < min(2 * self._looked, SNIFF_BYTES):
+            return b""  # each look is at all of it: as many as bytes come would take a core
+        self._looked = len(self._head)
         found = sniff(bytes(self._head), name=self._name, content_type=self._content_type, final=final)
         if found is None:
             return b""

@@ -88,7 +88,7 @@ def _read_container(container: InputContainer, name: str, slice_s: float) -> Ite
     if not container.streams.audio:
         raise _not_audio(name, "has no audio track")
     stream = container.streams.audio[0]
-    codec = stream.codec_context.name
+    codec = getattr(stream.codec_context, "name", "unknown")  # there is no context where FFmpeg knows none
     if codec not in _CODECS.split(","):
         raise _not_audio(name, f"its audio is '{codec[:40]}', which is not decoded here")
     told = {**stream.metadata, **container.metadata}  # Ogg has its comments at the track, the others don't

@@ -17,7 +17,7 @@ from streamer.source.hls_playlist import (
     parse_master,
     parse_media,
 )
-from streamer.source.http import fetch
+from streamer.source.http import HttpClient
 from streamer.source.playlist import MAX_PLAYLIST
 from streamer.source.segment import SegmentDecoder, demux
 from streamer.text import redact
@@ -62,10 +62,11 @@ class HlsStream:
     Args:
         url: of the playlist, after redirects.
         body: the playlist as it was just read.
+        client: fetches what follows.
     """
 
-    def __init__(self, url: str, body: bytes) -> None:
-        self._url, self._body = url, body
+    def __init__(self, url: str, body: bytes, client: HttpClient) -> None:
+        self._url, self._body, self._client = url, body, client
         self._name = redact(url)
         self._decoder = SegmentDecoder(self._name)
         self._init: tuple[Part, bytes] | None = None
@@ -155,7 +156,7 @@ class HlsStream:
         headers = {}
         if part.length is not None:
             headers["Range"] = f"bytes={part.offset}-{part.offset + part.length - 1}"
-        response = await fetch(part.url, headers=headers)
+        response = await self._client.fetch(part.url, headers=headers)
         try:
             data = await response.read_all(limit, FETCH_S)
         finally:

@@ -14,7 +14,9 @@ MAX_SEGMENTS = 20_000  # in a playlist; 256 KiB hold fewer
 MAX_TARGET_S = 60.0
 GOOD_BPS = 200_000  # of audio-only variants the best up to here: more bits tell no more of the genre
 
-_ATTRIBUTE = re.compile(r'([A-Z0-9-]+)=("[^"]*"|[^",]*)')
+# A name begins where nothing of a name is before it: else a long one would be looked through anew from
+# each of its letters.
+_ATTRIBUTE = re.compile(r'(?<![A-Z0-9-])([A-Z0-9-]+)=("[^"]*"|[^",]*)')
 _VIDEO = ("avc", "hvc", "hev", "vp0", "av01", "mp4v", "dvh")
 
 

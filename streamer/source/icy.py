@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from streamer.flow import Title
 from streamer.source.titles import decode_title
 
+MIN_METAINT = 256  # bytes; with less, most of what is sent could be titles
 MAX_METAINT = 1 << 20  # stations use 8 to 32 KiB; more than this is a broken header
 
 # A title may hold quotes and semicolons, so it ends only where another field or the end follows.
@@ -81,4 +82,4 @@ def parse_metaint(value: str) -> int | None:
     if not value.strip().isdecimal():
         return None
     metaint = int(value.strip()[:9])
-    return metaint if 0 < metaint <= MAX_METAINT else None
+    return metaint if MIN_METAINT <= metaint <= MAX_METAINT else None

@@ -2,6 +2,9 @@
 
 from streamer.source.titles import clean_title, decode_title, join_title
 
+MAX_TAGS = 100  # before a segment's audio; servers send one or two
+MAX_FRAMES = 200  # of a tag; the largest hold some dozens
+
 _ENCODINGS = {1: "utf-16", 2: "utf-16-be"}  # 0 and 3 (Latin-1, UTF-8) are left to `decode_title`
 
 
@@ -16,10 +19,14 @@ def id3_size(head: bytes) -> int:
 def split_id3(data: bytes) -> tuple[str | None, bytes]:
     """Take the tags off the front: the last title in them, None where there is none, and the rest."""
     title: str | None = None
-    while size := id3_size(data[:10]):
-        title = id3_title(data[:size]) or title
-        data = data[size:]
-    return title, data
+    at = 0
+    for _ in range(MAX_TAGS):
+        size = id3_size(data[at : at + 10])
+        if not size:
+            break
+        title = id3_title(data[at : at + size]) or title
+        at += size
+    return title, data[at:]
 
 
 def id3_title(tag: bytes) -> str | None:
@@ -28,7 +35,9 @@ def id3_title(tag: bytes) -> str | None:
         return None
     texts: dict[bytes, str] = {}
     at = 10
-    while at + 10 < len(tag) and tag[at : at + 4].isalnum():
+    for _ in range(MAX_FRAMES):
+        if at + 10 >= len(tag) or not tag[at : at + 4].isalnum():
+            break
         raw = tag[at + 4 : at + 8]
         if tag[3] == 4:  # v2.4 leaves the top bit of each byte out
             size = raw[0] << 21 | raw[1] << 14 | raw[2] << 7 | raw[3]

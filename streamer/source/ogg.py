@@ -60,17 +60,14 @@ class OggReader:
 
     def _next_page(self) -> tuple[int, int, int, bytes, bytes] | None:
         """Cut one page off the buffer: flags, serial, sequence, lacing values, body."""
-        start = self._buffer.find(_CAPTURE)
+        start = self._buffer.find(_CAPTURE + b"\0")  # and version 0, the only one
         if start < 0:
-            del self._buffer[: max(0, len(self._buffer) - len(_CAPTURE) + 1)]
+            del self._buffer[: max(0, len(self._buffer) - len(_CAPTURE))]
             return None
         del self._buffer[:start]
         if len(self._buffer) < _HEADER.size:
             return None
-        _, version, flags, _, serial, sequence, _, segments = _HEADER.unpack_from(self._buffer)
-        if version != 0:
-            del self._buffer[: len(_CAPTURE)]
-            return self._next_page() if _CAPTURE in self._buffer else None
+        _, _, flags, _, serial, sequence, _, segments = _HEADER.unpack_from(self._buffer)
         body_at = _HEADER.size + segments
         lacing = bytes(self._buffer[_HEADER.size : body_at])
         end = body_at + sum(lacing)

@@ -4,7 +4,7 @@ A new kind is a file beside this one, a function here that reads its parameters,
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from urllib.parse import parse_qsl, unquote
 
@@ -16,22 +16,23 @@ _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):")
 _Make = Callable[[], Source]
 
 
-def open_source(uri: str, *, charset: str = "latin-1") -> Source:
+def open_source(uri: str, *, charset: str = "latin-1", allow_private: bool | Sequence[str] = ()) -> Source:
     """Make the source that a URI names. Nothing is opened yet: that happens as its events are read.
 
     Args:
         uri: `soundcard:`, `http:`, `https:`, `file:`, `stdin:`, or a path.
         charset: how titles are encoded where they are not UTF-8.
+        allow_private: where radio may lead beside the public internet (`SecurityConfig`).
 
     Raises:
         SourceUriError: the scheme or a parameter is unknown or malformed.
     """
-    return _parse(uri, charset)()
+    return _parse(uri, charset, allow_private)()
 
 
 def check_uri(uri: str) -> None:
     """Raise what `open_source` would, without opening or importing anything heavy."""
-    _parse(uri, "latin-1")
+    _parse(uri, "latin-1", ())
 
 
 def file_of(uri: str) -> Path | None:
@@ -43,7 +44,7 @@ def file_of(uri: str) -> Path | None:
     return _path(unquote(rest)) if match.group(1).lower() == "file" else None
 
 
-def _parse(uri: str, charset: str) -> _Make:
+def _parse(uri: str, charset: str, allow_private: bool | Sequence[str]) -> _Make:
     match = _SCHEME.match(uri)
     if not uri or "\0" in uri:
         raise SourceUriError("source: empty or malformed", remedy="give a URI or a path")
@@ -51,7 +52,7 @@ def _parse(uri: str, charset: str) -> _Make:
         return _file(uri, {})
     scheme = match.group(1).lower()
     if scheme in ("http", "https"):
-        return _radio(uri, charset)
+        return _radio(uri, charset, allow_private)
     if scheme not in _KINDS:
         raise SourceUriError(
             f"source '{scheme}:': unknown scheme",
@@ -63,15 +64,16 @@ def _parse(uri: str, charset: str) -> _Make:
     return make(unquote(rest), _parameters(scheme, query, allowed) if question else {})
 
 
-def _radio(url: str, charset: str) -> _Make:
+def _radio(url: str, charset: str, allow_private: bool | Sequence[str]) -> _Make:
     from streamer.source.url import check_url
 
     check_url(url)
 
     def make() -> Source:
+        from streamer.source.address import AddressPolicy
         from streamer.source.radio import RadioSource
 
-        return RadioSource(url, charset=charset)
+        return RadioSource(url, policy=AddressPolicy.of(allow_private, url), charset=charset)
 
     return make
 

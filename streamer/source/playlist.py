@@ -27,7 +27,8 @@ _TYPES: dict[str, Kind] = {
     "application/xspf+xml": "xspf",
 }
 _SUFFIXES: dict[str, Kind] = {".m3u": "m3u", ".m3u8": "m3u", ".pls": "pls", ".xspf": "xspf"}
-_M3U_INFO = re.compile(r'#EXTINF:\s*-?[\d.]*(?:\s+[\w-]+="[^"]*")*\s*,(.*)', re.IGNORECASE)
+# Possessive: what doesn't fit is not tried again in other ways, which takes time by the square of its length.
+_M3U_INFO = re.compile(r'#EXTINF:\s*+-?[\d.]*+(?:\s*+[\w-]++="[^"]*+")*+\s*+,(.*)', re.IGNORECASE)
 _PLS_LINE = re.compile(r"\s*(file|title)(\d*)\s*=(.*)", re.IGNORECASE)
 _XSPF_TAG = re.compile(r"<(track|location|title)(?:\s[^<>]*)?>([^<>]*)", re.IGNORECASE)
 

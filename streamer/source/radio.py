@@ -6,19 +6,22 @@ from contextlib import aclosing
 
 from streamer.errors import SourceEndedError, SourceError, SourceHttpError
 from streamer.flow import Block, SourceEvent, Title
+from streamer.source.address import AddressPolicy
 from streamer.source.base import Source
 from streamer.source.decode import StreamDecoder
 from streamer.source.hls import HlsStream
-from streamer.source.http import HttpResponse, fetch
+from streamer.source.http import HttpClient
 from streamer.source.icy import IcyReader, parse_metaint
 from streamer.source.pace import Pacer
 from streamer.source.playlist import MAX_DEPTH, MAX_PLAYLIST, parse_playlist, playlist_kind
+from streamer.source.response import HttpResponse
 from streamer.source.url import check_url
 from streamer.source.wake import Meter
 from streamer.text import redact
 
 HLS_STALL_S = 45.0  # segments last up to 10 s, come late and are given up after 15: HLS watches itself
 PLAYLIST_S = 10.0  # to read a playlist to its end
+NEWS_S = 1.0  # for a title or a format, after thirty at once: each is a message, and subscribers hold 1,000
 MAX_TRIES = 4  # of entries of playlists, nested ones included; the engine comes back anyway
 
 
@@ -27,28 +30,32 @@ class RadioSource(Source):
 
     Args:
         url: of a stream, a playlist of streams or an HLS playlist.
+        policy: where it, and what it leads to, may be.
         charset: how its titles are encoded where they are not UTF-8.
     """
 
     live = True
     stall_s = 15.0  # of silence on the line: with a second to notice, `no-signal` comes within 20 s
 
-    def __init__(self, url: str, *, charset: str = "latin-1") -> None:
+    def __init__(self, url: str, *, policy: AddressPolicy, charset: str = "latin-1") -> None:
         check_url(url)
         self._url, self._charset = url, charset
+        self._client = HttpClient(policy)
         self._responses: list[HttpResponse] = []
         self._audio: StreamDecoder | HlsStream | None = None
         self._tries = MAX_TRIES
 
     async def events(self) -> AsyncGenerator[SourceEvent, None]:
         """Give events until the station fails or ends; it never just stops."""
-        pacer, loop = Pacer(), asyncio.get_running_loop()
+        audio, news, loop = Pacer(), Pacer(), asyncio.get_running_loop()
         async with aclosing(self._follow(self._url, MAX_DEPTH)) as events:
             async for event in events:
                 yield event
-                wait_s = 0.0
                 if isinstance(event, Block):
-                    wait_s = pacer.wait_s((len(event.samples) + event.skipped) / event.rate, loop.time())
+                    seconds = (len(event.samples) + event.skipped) / event.rate
+                    wait_s = audio.wait_s(seconds, loop.time())
+                else:
+                    wait_s = news.wait_s(NEWS_S, loop.time())
                 # Here and below: who waits for the next event keeps no samples of the last one.
                 del event
                 if wait_s:
@@ -71,7 +78,7 @@ class RadioSource(Source):
 
     async def _follow(self, url: str, depth: int) -> AsyncGenerator[SourceEvent, None]:
         """Listen to what is at an address, through playlists where it leads to such."""
-        response = await fetch(url)
+        response = await self._client.fetch(url)
         self._responses.append(response)
         try:
             head = await response.read_some()
@@ -89,7 +96,7 @@ class RadioSource(Source):
                 self._responses.remove(response)
         if playlist_kind(body) == "hls":
             self.stall_s = HLS_STALL_S
-            self._audio = hls = HlsStream(response.url, body)
+            self._audio = hls = HlsStream(response.url, body, self._client)
             async with aclosing(hls.events()) as events:
                 async for event in events:
                     yield event

@@ -16,6 +16,7 @@ from streamer.errors import BrokenAudioError, SourceError
 from streamer.flow import SourceEvent, Title
 from streamer.source.decode import StreamDecoder
 from streamer.source.id3 import id3_title, split_id3
+from streamer.source.mp4 import MAX_SAMPLES, claimed_samples
 from streamer.source.packets import DECODERS, PacketDecoder
 from streamer.source.skip import Skip
 from streamer.source.sniff import not_audio
@@ -112,12 +113,15 @@ def demux(data: bytes, init: bytes | None, *, name: str) -> Demuxed:
 def _demux_container(data: bytes, container_format: str, name: str) -> Demuxed:
     titles: list[str] = []
     packets: list[bytes] = []
+    if container_format == "mp4" and claimed_samples(data) > MAX_SAMPLES:
+        raise _broken(name, container_format)
     try:
         with av.open(io.BytesIO(data), "r", format=container_format, options=dict(_SAFE)) as container:
             if not container.streams.audio:
                 raise not_audio(name, "its segments have no audio track")
             audio = container.streams.audio[0]
-            codec = "mp3" if audio.codec_context.name.startswith("mp3") else audio.codec_context.name
+            codec = getattr(audio.codec_context, "name", "unknown")  # FFmpeg may know none
+            codec = "mp3" if codec.startswith("mp3") else codec
             if codec not in DECODERS:
                 raise not_audio(name, f"'{codec[:40]}' is not decoded here")
             extradata = audio.codec_context.extradata if container_format == "mp4" else None
@@ -132,9 +136,8 @@ def _demux_container(data: bytes, container_format: str, name: str) -> Demuxed:
                     packets.append(raw)
                 elif title := id3_title(raw):
                     titles.append(title)
-    except av.error.FFmpegError as error:
-        raise _broken(name, container_format) from error
-    except ValueError as error:  # PyAV for an empty container
+    except (av.error.FFmpegError, ValueError, IndexError) as error:
+        # The last two are PyAV's: for an empty container, for a track that begins in the middle.
         raise _broken(name, container_format) from error
     return Demuxed(codec, extradata, packets, titles)
 

@@ -13,6 +13,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import ClassVar, cast
 
+from streamer.source.address import AddressPolicy
+
 CONNECT_S = 10.0  # three SYNs are lost by then; a host that far away gives no steady audio either
 ADDRESS_S = 3.0  # for each address but the last: a host whose IPv6 leads nowhere still answers in time
 READ_BYTES = 64 * 1024  # what Icecast sends at once when one connects, and more than a second of anything
@@ -168,19 +170,21 @@ class Shared:
             loop.call_later(LOOK_S, self._look)
 
 
-async def connect(host: str, port: int, *, tls: bool) -> Wire:
-    """Turn a host into addresses and connect to the first that answers.
+async def connect(host: str, port: int, *, tls: bool, policy: AddressPolicy) -> Wire:
+    """Turn a host into addresses, see that they are allowed, and connect to the first that answers.
 
-    The one place where names become addresses and connections are made, and each
-    connection goes to an address that was seen here: a rule on addresses belongs between the two.
+    The one place where names become addresses and connections are made: a connection goes to an
+    address that was checked, and no name is looked up twice.
 
     Raises:
+        SourceForbiddenError: one of the addresses is not allowed.
         OSError: the name is unknown (`socket.gaierror`), or no address answered.
     """
     loop = asyncio.get_running_loop()
     ask = functools.partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
     found = await loop.run_in_executor(_RESOLVERS, ask)
     addresses = list(dict.fromkeys(str(sockaddr[0]) for *_, sockaddr in found))
+    policy.check(host, addresses)
     for address in addresses:
         last = address == addresses[-1]
         try:

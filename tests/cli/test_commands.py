@@ -82,6 +82,7 @@ def test_what_is_wrong_is_named_and_no_traceback_shown(genrecast, tiny, args, st
         ("station = 5", "station"),
         ("[[station]]\nid = 'a'\nsource = 'x'\n[[station]]\nid = 'a'\nsource = 'y'", "twice"),
         ("= nonsense", "TOML"),
+        ("x = " + "[" * 5000, "nested too deep"),
         ("[metrics]\nbind = 'nonsense'", "[metrics] bind"),
         ("[metrics]\nbind = '0.0.0.0:9567'", "token"),
         ("[mqtt]\nport = 0", "mqtt: port"),

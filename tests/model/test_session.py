@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from streamer.contract import probe_samples
 from streamer.errors import ModelContractError, ModelError, ProviderError
+from streamer.model import session
 from streamer.model.onnx_file import MalformedError, scan
 from streamer.model.session import Model
 from tests.model.loading import load, refusal
@@ -171,6 +172,30 @@ def test_external_data_in_a_nested_graph_is_found():
     outer.graph.node.append(onnx.helper.make_node("If", ["c"], ["y"], then_branch=graph, else_branch=graph))
 
     assert scan(outer.SerializeToString()).external
+
+
+def test_what_a_function_brings_is_seen() -> None:
+    """External data as an attribute's default, and operators that only the function imports."""
+    inner = onnx.helper.make_tensor("hidden", onnx.TensorProto.FLOAT, [1], [0.0])
+    inner.data_location = onnx.TensorProto.EXTERNAL
+    outer = model()
+    function = outer.functions.add(name="f", domain="")
+    function.opset_import.append(onnx.helper.make_opsetid("ai.evil", 1))
+
+    assert ("ai.evil", 1) in scan(outer.SerializeToString()).opsets
+    assert refusal(outer.SerializeToString()).code == "model-file"
+
+    function.attribute_proto.append(onnx.helper.make_attribute("value", inner))
+    assert scan(outer.SerializeToString()).external
+
+
+@pytest.mark.skipif(not Path("/dev/zero").exists(), reason="no /dev/zero")
+def test_a_file_without_end_is_read_no_further_than_a_model_may_be_long(monkeypatch):
+    monkeypatch.setattr(session, "MAX_BYTES", 1000)
+
+    with pytest.raises(ModelError, match="no model of ours"):
+        Model.load("/dev/zero")
+    assert "no model of ours" in refusal(model_bytes()).message
 
 
 @pytest.mark.parametrize(("domain", "version"), [("", 5), ("", 99), ("ai.evil", 1)])

@@ -67,7 +67,7 @@ class Air:
         beat = Heartbeat(
             station="-", seq=0, boot=self.boot, time=utc(time.time()), version="9.9", model="default",
             provider="cpu", uptime=1.0, stations={}, cpu=0.1, rss_mb=1.0, lag_ms_p50=1.0, lag_ms_p99=1.0,
-            windows=0, dropped=0, hop_stretch=1.0, workers=1, restarts=0, attendants={},
+            windows=0, dropped=0, hop_stretch=1.0, workers=1, restarts=0, attendants={}, cpu_by_stage={},
         )  # fmt: skip
         self._do(lambda: self.bus.send(beat))
 

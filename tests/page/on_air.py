@@ -133,6 +133,7 @@ async def main(endpoint: str, count: int) -> None:
                     model="default", provider="cpu", uptime=float(beat), stations={"music": count},
                     cpu=0.42, rss_mb=180.0, lag_ms_p50=40.0, lag_ms_p99=130.0, windows=beat * count,
                     dropped=0, hop_stretch=1.0, workers=2, restarts=0, attendants={},
+                    cpu_by_stage={},
                 )
             )  # fmt: skip
         beat += 1

@@ -23,7 +23,7 @@ from streamer.flow import Format, Verdict, Window
 from streamer.publish.bus import Bus, is_local
 from streamer.publish.messages import KINDS, Genre, Message, schema, utc, write_schemas
 from streamer.publish.reporter import Memory, Reporter
-from streamer.publish.subscribe import Subscriber
+from streamer.publish.subscribe import Subscriber, parse
 from tests.tiny_model import LABELS
 
 SCHEMAS = Path(__file__).parents[2] / "streamer" / "publish" / "schema"
@@ -303,3 +303,46 @@ def test_utc_has_milliseconds():
 @given(st.floats(-1e9, 4e9))
 def test_utc_is_the_time_that_it_was_given(seconds):
     assert datetime.fromisoformat(utc(seconds)).timestamp() == pytest.approx(seconds - 0.0005, abs=0.000502)
+
+
+STATUS = '{"v":1,"kind":"status","station":"a","seq":0,"boot":"b","time":"2001-09-09T01:46:40.000Z",'
+TOLD = STATUS + '"event":"lost","reason":"ok","detail":"","retry_in":null,"format":null}'
+
+
+@pytest.mark.parametrize(
+    "frames",
+    [
+        [b"topic"],
+        [b"topic", b"two", b"three"],
+        [b"topic", b"no JSON"],
+        [b"topic", b"\xff\xfe"],
+        [b"topic", b"[" * 100_000],
+        [b"topic", b"{}"],
+        [b"topic", STATUS[:-1].encode() + b"}"],
+        [b"topic", TOLD.replace('"a"', '"../a"').encode()],
+        [b"topic", TOLD.replace("T01", "T99").encode()],
+        [b"topic", TOLD.replace('"lost"', "7").encode()],
+        [b"topic", TOLD.replace('"seq":0', '"seq":-1').encode()],
+    ],
+)
+def test_what_is_no_message_of_ours_is_passed_over(frames):
+    assert parse([b"topic", TOLD.encode()])
+    assert parse(frames) is None
+
+
+def test_a_kind_of_message_that_is_not_known_yet_is_passed_on():
+    new = TOLD.replace('"status"', '"weather"').encode()
+
+    assert parse([b"weather/a/", new])["kind"] == "weather"
+
+
+def test_a_subscriber_goes_on_after_what_is_none_of_ours():
+    with running(lambda bus: (bus.publish([(b"genre/a/", b"rubbish")]), tell(bus, "b"))) as bus:
+        subscriber = Subscriber(bus.endpoint, ("",))
+        try:
+            heard = next(message for message in subscriber.messages() if message)
+        finally:
+            subscriber.close()
+
+    assert heard["station"] == "b"
+    assert subscriber.foreign == 1

@@ -212,3 +212,11 @@ def test_closing_in_the_middle_is_clean(tmp_path: Path) -> None:
         await source.close()
 
     asyncio.run(run())
+
+
+def test_a_track_of_a_codec_that_ffmpeg_does_not_know_is_no_audio(tmp_path: Path) -> None:
+    path = tmp_path / "strange.mp4"
+    path.write_bytes(encode("m4a").replace(b"mp4a", b"zzzz").replace(b"esds", b"zzzz"))
+
+    with pytest.raises(NotAudioError, match="not decoded here"):
+        list(read_file(path))

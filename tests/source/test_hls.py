@@ -203,3 +203,8 @@ def test_a_skip_goes_on_over_segments_and_discontinuities(kind: str) -> None:
     assert abs(seconds - 4 * 6) < 0.3
     assert abs(sum(block.skipped / block.rate for block in blocks) - 15) < 0.1
     assert not any(block.lost for block in blocks)
+
+
+def test_a_segment_of_a_codec_that_ffmpeg_does_not_know_is_no_audio() -> None:
+    with pytest.raises(NotAudioError):
+        demux(encode("m4a").replace(b"mp4a", b"zzzz").replace(b"esds", b"zzzz"), None, name="test")

@@ -262,6 +262,13 @@ def test_no_secret_is_left_in_a_redacted_url(user: str, secret: str) -> None:
         assert user not in shown
 
 
+@pytest.mark.parametrize(
+    "url", ["http://a\x1b[2Jb/", "http://x/\x9b31m", "http://\u202e.example/", "http://[\x07"]
+)
+def test_a_redacted_url_hurts_no_terminal(url: str) -> None:
+    assert redact(url).isprintable()
+
+
 def test_errors_name_the_station_without_its_secrets() -> None:
     _, error = hear(pages({}), "/live?key=hidden", user="me:secret@")
 

@@ -9,6 +9,7 @@ from test_icy import interleave
 from tones import cut, encode, samples_of
 
 from streamer.flow import Block, SourceEvent
+from streamer.source.address import AddressPolicy
 from streamer.source.open import open_source
 from streamer.source.radio import RadioSource
 from streamer.source.wake import FRAME_S, LATE_S, LONGEST_S, MAX_BYTES, QUIETEST, SHORTEST_S, Meter
@@ -153,7 +154,9 @@ def test_what_nobody_takes_is_not_read() -> None:
             writer.write(bytes(total))
 
         async with serve(handler) as base:
-            wire = await connect("127.0.0.1", int(base.rpartition(":")[2]), tls=False)
+            wire = await connect(
+                "127.0.0.1", int(base.rpartition(":")[2]), tls=False, policy=AddressPolicy(everywhere=True)
+            )
             wire.write(b"GET / HTTP/1.0\r\n\r\n")
             came = len(await wire.read())
             while wire._transport.is_reading():

@@ -149,7 +149,7 @@ def test_a_configuration_that_cannot_be_used_is_refused_and_all_goes_on(two, mon
         listen_for(heard, 1.0)
 
     assert refused.returncode == 3
-    assert "station id 'S 0' is malformed" in refused.stderr
+    assert 'id = "S 0": malformed' in refused.stderr
     assert "try:" in refused.stderr
     assert {m["kind"] for m in heard.messages[before:]} <= {"genre", "heartbeat"}
 

@@ -1,0 +1,110 @@
+"""Who may subscribe: CURVE on the socket, and an answer to each handshake from the list of public keys.
+
+libzmq asks over ZAP (rfc.zeromq.org/spec/27); pyzmq's authenticator answers for us. Who is taken off
+the list is cut off within `LOOK_S`.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from typing import Any
+
+import zmq
+from zmq.auth.asyncio import AsyncioAuthenticator
+from zmq.utils import z85
+from zmq.utils.monitor import parse_monitor_message
+
+from streamer.errors import KeysError
+from streamer.publish.keys import ServerKeys
+
+log = logging.getLogger(__name__)
+
+DOMAIN = "genrecast"
+LOOK_S = 1.0  # from one look at the list to the next
+QUIET_S = 10.0  # from one line about refused subscribers to the next: they come again ten times a second
+HANDSHAKE_MS = 5000  # to hold a connection without having shown a key
+HANDSHAKE_BYTES = 1024  # libzmq counts a client's INITIATE against MAXMSGSIZE: some 300 bytes
+_MONITOR = "inproc://refused"
+_FAILED = zmq.Event.HANDSHAKE_FAILED_NO_DETAIL | zmq.Event.HANDSHAKE_FAILED_PROTOCOL
+
+
+class Gate:
+    """Lets in to a socket who is on the list.
+
+    Args:
+        keys: the daemon's.
+        socket: not bound yet.
+    """
+
+    def __init__(self, keys: ServerKeys, socket: "zmq.Socket[bytes]") -> None:
+        self._keys, self._socket = keys, socket
+        self._own = z85.encode(keys.own.public)
+        socket.curve_server = True
+        socket.curve_secretkey = keys.own.secret
+        socket.zap_domain = DOMAIN.encode()
+        # Else libzmq lets everybody in as long as nobody answers: before `start`, after `stop`.
+        socket.setsockopt(zmq.ZAP_ENFORCE_DOMAIN, 1)
+        socket.setsockopt(zmq.HANDSHAKE_IVL, HANDSHAKE_MS)
+        socket.setsockopt(zmq.MAXMSGSIZE, HANDSHAKE_BYTES)
+        socket.monitor(_MONITOR, _FAILED)
+        self._monitor: zmq.Socket[bytes] = socket.context.socket(zmq.PAIR)
+        self._monitor.setsockopt(zmq.RCVHWM, 0)  # a full one would hold up libzmq's own thread
+        self._monitor.connect(_MONITOR)
+        self._authenticator = AsyncioAuthenticator(socket.context)
+        self._authenticator.configure_curve_callback(DOMAIN, self)
+        self._told_at, self._untold = -QUIET_S, 0
+        self._timer: asyncio.TimerHandle | None = None
+
+    def start(self, cut: Callable[[], None]) -> None:
+        """Begin to answer, on the running loop.
+
+        Args:
+            cut: drops all connections; those who still may come again by themselves.
+        """
+        self._cut = cut
+        self._authenticator.start()
+        self._timer = asyncio.get_running_loop().call_later(LOOK_S, self._look)
+
+    def stop(self) -> None:
+        """Let nobody in any more."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._authenticator.stop()
+            self._timer = None
+        self._socket.disable_monitor()
+
+    def callback(self, domain: str, key: bytes) -> bool:
+        """Answer the authenticator: may who has this public key (Z85) come in?"""
+        self._reread()
+        if key == self._own or z85.decode(key) in self._keys.allowed.names:
+            return True
+        self._refuse(f"its key {z85.decode(key).hex()} is not in {self._keys.allowed.path}")
+        return False
+
+    def _look(self) -> None:
+        self._timer = asyncio.get_running_loop().call_later(LOOK_S, self._look)
+        self._reread()
+        while self._monitor.poll(0):
+            event: Any = parse_monitor_message(self._monitor.recv_multipart())
+            if event["event"] & _FAILED:
+                self._refuse("it has no key, or not this daemon's public key")
+
+    def _reread(self) -> None:
+        try:
+            if self._keys.allowed.reread():
+                log.warning(
+                    "somebody is no longer in %s: all subscribers must connect anew", self._keys.allowed.path
+                )
+                self._cut()
+        except KeysError as error:
+            log.error("%s; the list stays what it was (%s)", error.message, error.remedy)
+
+    def _refuse(self, why: str) -> None:
+        now = time.monotonic()
+        if now - self._told_at < QUIET_S:
+            self._untold += 1
+            return
+        more = f"; {self._untold} more were since the last such line" if self._untold else ""
+        log.warning("a subscriber was refused: %s%s", why, more)
+        self._told_at, self._untold = now, 0

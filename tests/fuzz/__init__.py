@@ -1,0 +1,1 @@
+"""Mutated inputs against everything that reads what strangers send; `python -m tests.fuzz` runs long."""
