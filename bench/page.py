@@ -38,7 +38,7 @@ def main(arguments: list[str] | None = None) -> int:
     with TemporaryDirectory() as folder, sync_playwright() as playwright:
         endpoint = f"ipc://{folder}/bus"
         air = _start("tests.page.on_air", endpoint, str(options.stations))
-        page = _start("streamer.cli", "page", "--endpoint", endpoint, "--bind", "127.0.0.1:0")
+        page = _start("streamer.cli", "page", "--connect", endpoint, "--bind", "127.0.0.1:0")
         browser = playwright.chromium.launch(executable_path=options.browser, args=["--no-sandbox"])
         try:
             assert page.stderr is not None

@@ -18,7 +18,7 @@ import msgspec
 
 from streamer import log
 from streamer.config import Config
-from streamer.errors import AttendantError, GenrecastError
+from streamer.errors import GenrecastError, MissingExtraError
 from streamer.text import shown
 
 Say: TypeAlias = Callable[[str | None, str], None]
@@ -117,16 +117,15 @@ def load(name: str) -> Attend:
     """Give what an attendant does.
 
     Raises:
-        AttendantError: it needs a library that is not installed.
+        MissingExtraError: it needs libraries that are not installed.
     """
     room = ROOMS[name]
     try:
         attend: Attend = importlib.import_module(room.module).attend
     except ModuleNotFoundError as error:
-        raise AttendantError(
-            f"{name} needs the library '{error.name}', which is not installed",
-            remedy=f"pip install 'genrecast[{room.extra}]'" if room.extra else "install genrecast again",
-        ) from error
+        if room.extra is None:
+            raise
+        raise MissingExtraError(f"[{name}]", room.extra) from error
     return attend
 
 

@@ -190,7 +190,7 @@ class HistoryVersionError(HistoryError):
 
 
 class AttendantError(GenrecastError):
-    """What subscribes to the bus beside the tagging (history, page, ...) died, hung or lacks a library."""
+    """What subscribes to the bus beside the tagging (history, page, ...) died or hung."""
 
     code = "attendant"
     exit_status = 9

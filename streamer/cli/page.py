@@ -1,30 +1,29 @@
 """`genrecast page`: the page, by hand, beside a daemon that runs elsewhere."""
 
-from importlib.util import find_spec
 from pathlib import Path
 
 import click
 import msgspec
 
 from streamer import sections
+from streamer.attend import load
 from streamer.config import DEFAULT_ENDPOINT, Config
-from streamer.errors import ConfigError, MissingExtraError
+from streamer.errors import ConfigError
 from streamer.sections import PageConfig
 
 
 @click.command("page")
 @click.option("--config", "config_path", type=click.Path(path_type=Path), help="The daemon's TOML file.")
-@click.option("--endpoint", help=f"Where the daemon publishes.  [{DEFAULT_ENDPOINT}]")
+@click.option("--connect", help=f"Where the daemon publishes.  [{DEFAULT_ENDPOINT}]")
 @click.option("--bind", help="Where the page is served.  [127.0.0.1:8567]")
-def command(config_path: Path | None, endpoint: str | None, bind: str | None) -> None:
+def command(config_path: Path | None, connect: str | None, bind: str | None) -> None:
     """Show in a browser what a running daemon says, until Ctrl-C.
 
     The daemon does so itself where its configuration has a [page].
     """
-    if find_spec("starlette") is None or find_spec("uvicorn") is None:
-        raise MissingExtraError("the page", "server")
     from streamer.check.load import load_config
-    from streamer.page.attend import attend
+
+    attend = load("page")
 
     config = load_config(config_path) if config_path else Config()
     page = config.page or PageConfig()
@@ -32,4 +31,4 @@ def command(config_path: Path | None, endpoint: str | None, bind: str | None) ->
     if problems := list(sections.rules({"page": page})):
         raise ConfigError.of(problems)
     config = msgspec.structs.replace(config, page=page)
-    attend(config, endpoint or config.bind, lambda _, detail: click.echo(detail, err=True))
+    attend(config, connect or config.bind, lambda _, detail: click.echo(detail, err=True))

@@ -6,6 +6,8 @@ from streamer.config import Provider
 from streamer.contract import REMEDY
 from streamer.errors import ModelError, ProviderError
 
+ort.disable_telemetry_events()  # some builds keep a device id and a database of events in ~/.cache
+
 CUDA, CPU = "CUDAExecutionProvider", "CPUExecutionProvider"
 # Shapes differ from call to call: a search of the fastest kernel for each would stop all stations.
 # Products of 10 bits (TF32) are further off than what a probe may be.

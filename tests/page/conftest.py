@@ -111,7 +111,7 @@ def air() -> Iterator[Air]:
 
 @pytest.fixture(scope="module")
 def page(air: Air) -> Iterator[PageProcess]:
-    process = PageProcess("--endpoint", air.bus.endpoint, "--bind", "127.0.0.1:0")
+    process = PageProcess("--connect", air.bus.endpoint, "--bind", "127.0.0.1:0")
     yield process
     process.close()
 

@@ -212,7 +212,7 @@ def test_the_colours_chosen_stay(page, look):
 
 
 def test_of_many_stations_only_those_in_sight_are_rows_and_all_can_be_reached(air, look):
-    many = PageProcess("--endpoint", air.bus.endpoint, "--bind", "127.0.0.1:0")
+    many = PageProcess("--connect", air.bus.endpoint, "--bind", "127.0.0.1:0")
     for number in range(300):
         air.says(f"many-{number:03}", "pop")
     try:
@@ -235,14 +235,14 @@ def test_of_many_stations_only_those_in_sight_are_rows_and_all_can_be_reached(ai
 
 
 def test_a_page_that_has_lost_its_server_says_so_and_finds_it_again(air, look):
-    first = PageProcess("--endpoint", air.bus.endpoint, "--bind", "127.0.0.1:0")
+    first = PageProcess("--connect", air.bus.endpoint, "--bind", "127.0.0.1:0")
     tab = look(first.url)
     expect(tab.locator("#link-text")).to_have_text("live")
     first.close()
     expect(tab.get_by_role("alert")).to_contain_text("The page's server can't be reached since")
 
     bind = first.url.removeprefix("http://").rstrip("/")
-    second = PageProcess("--endpoint", air.bus.endpoint, "--bind", bind)
+    second = PageProcess("--connect", air.bus.endpoint, "--bind", bind)
     try:
         expect(tab.locator("#link-text")).to_have_text("live", timeout=20_000)
         expect(tab.get_by_role("alert")).to_be_hidden()

@@ -108,7 +108,7 @@ def can_watch(page: PageProcess) -> bool:
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
 def test_asked_to_end_it_ends_its_streams_and_says_nothing(air, how):
-    page = PageProcess("--endpoint", air.bus.endpoint, "--bind", "127.0.0.1:0")
+    page = PageProcess("--connect", air.bus.endpoint, "--bind", "127.0.0.1:0")
     with urllib.request.urlopen(page.url + "events", timeout=10) as stream:
         stream.readline()
         began = time.monotonic()
@@ -123,7 +123,7 @@ def test_asked_to_end_it_ends_its_streams_and_says_nothing(air, how):
 def test_an_address_in_use_is_a_sentence(air):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         bind = f"127.0.0.1:{taken.getsockname()[1]}"
-        done = run("--endpoint", air.bus.endpoint, "--bind", bind)
+        done = run("--connect", air.bus.endpoint, "--bind", bind)
 
     assert done.returncode == 11
     assert f"genrecast: can't serve on '{bind}': Address already in use\n  try: " in done.stderr
@@ -135,7 +135,7 @@ def test_an_address_in_use_is_a_sentence(air):
         (("--bind", "0.0.0.0:8567"), "can be reached from other machines, and there is no token"),
         (("--bind", "8567"), "bind = '8567' is no address and port"),
         (("--config", "nowhere.toml"), "nowhere.toml: can't be read"),
-        (("--endpoint", "nonsense", "--bind", "127.0.0.1:0"), "can't connect to 'nonsense'"),
+        (("--connect", "nonsense", "--bind", "127.0.0.1:0"), "can't connect to 'nonsense'"),
     ],
 )
 def test_what_can_not_be_used_is_a_sentence(arguments, said):
