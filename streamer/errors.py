@@ -159,6 +159,10 @@ class HistoryError(GenrecastError):
     exit_status = 10
 
 
+class HistoryMissingError(HistoryError):
+    """There is no history, or none yet."""
+
+
 class HistoryDiskError(HistoryError):
     """A file can't be written or read: the disk is full or broken, or it isn't allowed."""
 

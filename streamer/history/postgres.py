@@ -6,8 +6,8 @@ from typing import Any
 
 from streamer.errors import (
     HistoryDiskError,
-    HistoryError,
     HistoryLockedError,
+    HistoryMissingError,
     HistoryServerError,
     MissingExtraError,
 )
@@ -97,7 +97,7 @@ class Postgres:
                     self._execute("DELETE FROM version", ())
                     self._execute("INSERT INTO version VALUES (?)", (VERSION,))
         elif self.read("SELECT to_regclass('version')") == [(None,)]:
-            raise HistoryError(
+            raise HistoryMissingError(
                 f"{self._name}: there is no history",
                 remedy="run the daemon with this as url in [history]",
             )

@@ -15,7 +15,7 @@ class Segment(msgspec.Struct, frozen=True):
 
     Attributes:
         genre: set in state `music`.
-        confidence: mean over its time.
+        confidence: mean over its time; None of what is measured and not guessed.
     """
 
     station: str

@@ -21,6 +21,7 @@ HOLE_S = 5.0  # at the least
 # A clock that is set back so far was wrong before: what it dated is left alone, and history begins anew.
 # Set back by less, history stands still until it has come again to where it was.
 BACK_S = 7200.0
+MEASURED = ("silence", "no-signal")  # states that are no guess: how sure they are says nothing
 
 
 class Fold:
@@ -62,7 +63,8 @@ class Fold:
     def _genre(self, said: Message) -> None:
         station, boot = said["station"], said["boot"]
         time, since = seconds(said["time"]), seconds(said["since"])
-        new = Segment(station, said["state"], said["genre"], said["confidence"], since, time)
+        confidence = None if said["state"] in MEASURED else said["confidence"]
+        new = Segment(station, said["state"], said["genre"], confidence, since, time)
         before, told = self._open.get(station), self._seq.get(station)
         self._seq[station] = said["seq"]
         if before is None or time < before.segment.end - BACK_S:

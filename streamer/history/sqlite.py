@@ -16,6 +16,7 @@ from streamer.errors import (
     HistoryDiskError,
     HistoryError,
     HistoryLockedError,
+    HistoryMissingError,
 )
 from streamer.history.database import Execute, Row
 from streamer.history.schema import VERSION, steps, unlike
@@ -57,10 +58,7 @@ class Sqlite:
                 path.parent.mkdir(parents=True, exist_ok=True)
             there = path.is_file()
         if not (write or there):
-            raise HistoryError(
-                f"{path}: there is no history",
-                remedy="run the daemon with a section [history], or give --db",
-            )
+            raise _missing(path)
         with self._told():
             self._connection = sqlite3.connect(
                 f"{path.absolute().as_uri()}?mode={'rwc' if write else 'ro'}",
@@ -116,6 +114,8 @@ class Sqlite:
             raise HistoryError(
                 f"{self._path}: another program's database", remedy="name a file of its own for the history"
             )
+        if version == 0 and not write:  # whoever keeps it has only just made the file
+            raise _missing(self._path)
         if version > VERSION or (version < VERSION and not write):
             raise unlike(str(self._path), version)
         if not write:
@@ -172,3 +172,9 @@ def move_aside(path: Path, now: str) -> Path:
             f"{path}: broken, and can't be moved aside: {error.strerror}", remedy="move it yourself"
         ) from error
     return aside
+
+
+def _missing(path: Path) -> HistoryMissingError:
+    return HistoryMissingError(
+        f"{path}: there is no history", remedy="run the daemon with a section [history], or give --db"
+    )

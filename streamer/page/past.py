@@ -4,6 +4,7 @@ import time
 from collections import defaultdict
 from typing import Any
 
+from streamer.errors import HistoryMissingError
 from streamer.history.place import kept_at
 from streamer.history.store import Segment, Store
 from streamer.page.station import Began
@@ -58,7 +59,10 @@ class Past:
         """
         if self._url is None:
             return {}
-        store = Store.open(self._url)
+        try:
+            store = Store.open(self._url)
+        except HistoryMissingError:  # both begin at the same time, the first time
+            return {}
         try:
             segments = store.segments(since=since)
         finally:
