@@ -44,10 +44,10 @@ run: .dev/python .dev/sound
 	@exec $(BIN)/genrecast run $(ARGS)
 
 quick: setup
-	$(BIN)/pytest -q -m "not system and not slow" $(ARGS)
+	$(BIN)/pytest -q -n 2 --dist loadfile -m "not system and not slow" $(ARGS)
 
 test: setup
-	$(BIN)/pytest $(ARGS)
+	$(BIN)/pytest -n 3 --dist loadfile $(ARGS)
 
 check: .dev/training
 	$(BIN)/ruff check .

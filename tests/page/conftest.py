@@ -116,9 +116,9 @@ def page(air: Air) -> Iterator[PageProcess]:
     process.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Any]:
-    """A headless Chromium."""
+    """A headless Chromium; its loop runs in our thread for as long as it is there, and no other can."""
     need("chromium")
     from playwright.sync_api import sync_playwright
 
