@@ -21,7 +21,7 @@ from bench.content import make
 from bench.daemon import Daemon, daemon, stations_toml
 from bench.radio import radio
 
-STATIONS = 600
+STATIONS = 1200
 SECONDS = 120.0
 LOOK_S = 5.0
 RECOVERY_S = 40.0

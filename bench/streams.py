@@ -21,7 +21,7 @@ from bench.content import DEFAULT, MIX, PROGRAMMES, make
 from bench.floor import measure_floor
 from bench.trial import NotHeardError, Plan, Trial, percentile, run_trial
 
-STATIONS = 100
+STATIONS = 400
 SECONDS = 60.0
 ALONE_S = 15.0  # of the run with one station, for its memory
 TRY_S = 20.0  # a number of stations that is tried

@@ -17,7 +17,7 @@ import msgspec
 from streamer.config import Config, StationConfig
 from streamer.engine.blame import Blame
 
-PER_WORKER = 64  # stations, up to which a second process costs more memory than it gives
+PER_WORKER = 128  # stations: two thirds of a slow core; a second process costs memory, and smaller batches
 
 ENVIRONMENT = {
     # Workers are what runs in parallel: threads below them would wait for each other.

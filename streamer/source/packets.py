@@ -24,11 +24,11 @@ DECODERS = {"mp3": "mp3float", "aac": "aac", "opus": "opus", "vorbis": "vorbis",
 
 MAX_BAD_PACKETS = 500  # in a row: about 12 s of MP3
 
-# Frames decoded as one packet, which FFmpeg's decoders of MP3 and AAC take apart themselves. More at once
-# are no cheaper, and a decoder keeps the memory for ever that so many take, 9 to 16 KB each. The one
-# of AAC looks for the next frame where the bits of the last one end, not where its header said: a
-# station that puts anything in between is noticed by what comes out.
-GROUP = 16
+# Frames decoded as one packet, which FFmpeg's decoders of MP3 and AAC take apart themselves: three packets
+# a second. Fewer are no cheaper, and a decoder keeps the memory for ever that a packet's frames take, 9 to
+# 16 KB each. The one of AAC looks for the next frame where the bits of the last one end, not where its
+# header said: a station that puts anything in between is noticed by what comes out.
+GROUP = 14
 # An empty ID3v1 tag, which the MP3 decoder passes over. A broken frame at the end of a packet would
 # be an error, and an error takes the frames before it along; anywhere else it is just left out.
 GROUP_END = b"TAG\0"
