@@ -15,7 +15,7 @@ import msgspec
 from streamer import log
 from streamer.cli.main import tell
 from streamer.config import Config, Provider, StationConfig
-from streamer.errors import ConfigError
+from streamer.errors import ConfigError, GenrecastError
 
 if TYPE_CHECKING:
     from streamer.engine.daemon import Daemon
@@ -101,13 +101,18 @@ def run(read: Callable[[], Config], path: Path | None) -> None:
     from streamer.engine.daemon import Daemon
     from streamer.engine.wire import as_error
 
-    daemon = Daemon(config, launches, notifier=notifier, read=read if path else None)
-    # Not asyncio.run: at its end it waits for threads, and one may hang in a name server or on a disk.
-    ends = asyncio.new_event_loop().run_until_complete(_until_asked(daemon, path.resolve() if path else None))
+    try:
+        daemon = Daemon(config, launches, notifier=notifier, read=read if path else None)
+        # Not asyncio.run: at its end it waits for threads, and one may hang in a name server or on a disk.
+        until_asked = _until_asked(daemon, path.resolve() if path else None)
+        ends = [as_error(end) for end in asyncio.new_event_loop().run_until_complete(until_asked)]
+    except GenrecastError as error:
+        ends = [error]
     if ends:
-        tell(as_error(ends[0]))
+        tell(ends[0])
     logging.shutdown()
     sys.stdout.flush()
+    # Nor Python's own end: libraries that have threads were seen to wait in it for ever.
     os._exit(ends[0].exit_status if ends else 0)
 
 
