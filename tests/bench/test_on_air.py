@@ -13,6 +13,8 @@ from bench.mounts import METAINT, Client, lay_out, with_titles
 from streamer.flow import Title
 from streamer.source.icy import IcyReader
 
+pytestmark = pytest.mark.slow  # it sends in real time
+
 ROOT = Path(__file__).parents[2]
 
 

@@ -31,6 +31,8 @@ from tests.publish.test_bus import running
 from tests.system.conftest import answers, free_port, wait_until
 from tests.tiny_model import LABELS
 
+pytestmark = pytest.mark.slow  # each starts processes or waits; together too long for `make quick`
+
 SECRET = "whsec_" + base64.b64encode(b"k" * 24).decode()
 HOSTILE = "\x1b[31m</script>\r\nX-Evil: 1 \N{PILE OF POO} {{ 7*7 }}"
 MESSAGE = {"boot": "b", "kind": "change", "station": "s", "seq": 0}

@@ -9,6 +9,8 @@ import pytest
 
 from tests.audio_files import sound, write
 
+pytestmark = pytest.mark.slow  # each starts processes or waits; together too long for `make quick`
+
 
 def test_music_is_classified(classify, tmp_path):
     path = write(tmp_path / "a.mp3", sound(10))

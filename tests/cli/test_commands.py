@@ -14,6 +14,8 @@ import pytest
 from streamer.cli.main import COMMANDS
 from tests.audio_files import sound, write
 
+pytestmark = pytest.mark.slow  # each starts processes or waits; together too long for `make quick`
+
 ROOT = Path(__file__).parents[2]
 
 

@@ -10,7 +10,7 @@ import pytest
 from streamer.model.session import Model
 from tests.training.fixtures import command
 
-pytestmark = pytest.mark.training
+pytestmark = [pytest.mark.training, pytest.mark.slow]
 
 FLOAT = Path(str(importlib.resources.files("streamer.model"))) / "default.onnx"
 

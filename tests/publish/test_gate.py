@@ -33,6 +33,8 @@ from streamer.sections import SecurityConfig
 from tests.fuzz.mutate import make_input
 from tests.tiny_model import LABELS
 
+pytestmark = pytest.mark.slow  # each starts processes or waits; together too long for `make quick`
+
 PATIENCE_S = 10.0
 
 

@@ -21,6 +21,8 @@ from streamer.source.packets import DECODERS, PacketDecoder
 from streamer.source.playlist import MAX_ENTRIES, MAX_PLAYLIST, parse_playlist
 from tests.fuzz.streams import sound
 
+pytestmark = pytest.mark.slow  # each starts processes or waits; together too long for `make quick`
+
 URL = "http://radio.example/live.m3u8"
 
 

@@ -14,7 +14,7 @@ from training.beside import tables_of
 from training.figures import figures_of
 from training.report import write_report
 
-pytestmark = pytest.mark.training
+pytestmark = [pytest.mark.training, pytest.mark.slow]
 
 
 class Page(HTMLParser):
