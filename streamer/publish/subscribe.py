@@ -67,14 +67,11 @@ class Subscriber:
         """
         while True:
             try:
-                frames = self._socket.recv_multipart()
+                message = self._take(self._socket.recv_multipart())
             except zmq.Again:
                 yield None
                 continue
-            message = parse(frames)
-            if message is None:
-                self.foreign += 1
-            elif self._is_new(message):
+            if message is not None:
                 yield message
 
     def drain(self, most: int) -> list[dict[str, Any]]:
@@ -82,11 +79,10 @@ class Subscriber:
         messages = []
         for _ in range(most):
             try:
-                _, payload = self._socket.recv_multipart(zmq.NOBLOCK)
+                message = self._take(self._socket.recv_multipart(zmq.NOBLOCK))
             except zmq.Again:
                 break
-            message: dict[str, Any] = json.loads(payload)
-            if self._is_new(message):
+            if message is not None:
                 messages.append(message)
         return messages
 
@@ -101,6 +97,14 @@ class Subscriber:
     def close(self) -> None:
         """Let go of the connection."""
         self._context.destroy(linger=0)
+
+    def _take(self, frames: list[bytes]) -> dict[str, Any] | None:
+        """Give the message in what came, None where it is none of ours or was there before."""
+        message = parse(frames)
+        if message is None:
+            self.foreign += 1
+            return None
+        return message if self._is_new(message) else None
 
     def _is_new(self, message: dict[str, Any]) -> bool:
         key = (message["kind"], message["station"])
