@@ -50,10 +50,6 @@ class PageConfig(WebConfig, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     """`[page]`: what all stations play, in a browser.
 
     Attributes:
-        enabled: has the daemon run it.
-        bind: address and port, `HOST:PORT`.
-        hosts: further names by which it is asked for, as behind a proxy.
-        token: demanded of everybody; needed where `bind` can be reached from other machines.
         base_path: path under which a proxy shows it, such as `/genrecast`; empty at the root.
     """
 
@@ -71,10 +67,6 @@ class MetricsConfig(WebConfig, frozen=True, forbid_unknown_fields=True, kw_only=
     """`[metrics]`: how the daemon is, for Prometheus, and whether it is, for whoever watches it.
 
     Attributes:
-        enabled: has the daemon run it.
-        bind: address and port, `HOST:PORT`.
-        hosts: further names by which it is asked for, as behind a proxy.
-        token: demanded of everybody; needed where `bind` can be reached from other machines.
         per_station: gives each station series of its own, up to 2,000 of them.
     """
 

@@ -10,7 +10,6 @@ import base64
 import hashlib
 import hmac
 import json
-import random
 import ssl
 import time
 from collections import deque
@@ -21,6 +20,7 @@ import h11
 
 from streamer import __version__
 from streamer.attend import Say
+from streamer.backoff import Backoff
 from streamer.bridge.secret import secret
 from streamer.config import Config
 from streamer.errors import ConfigError, WebhookError
@@ -29,7 +29,7 @@ from streamer.publish.subscribe import Subscriber
 from streamer.sections import WebhookConfig
 
 DEADLINE_S = 10.0  # for one attempt, from connecting to the answer
-FIRST_WAIT_S, LONGEST_WAIT_S = 1.0, 60.0  # from one attempt to the next, with a fifth of jitter
+LONGEST_WAIT_S = 60.0  # from one attempt to the next
 WAITING = 1000  # messages, a megabyte at most; hours of most configurations
 OUR_FAULT = frozenset({400, 413, 415, 422})  # answers after which the same message can't do better
 SECRET_PREFIX = "whsec_"
@@ -70,7 +70,7 @@ class Queue:
         self._webhook, self._say = webhook, say
         self._waiting: deque[dict[str, Any]] = deque()
         self._lost = 0
-        self._wait_s, self._due = FIRST_WAIT_S, 0.0
+        self._backoff, self._due = Backoff(LONGEST_WAIT_S), 0.0
 
     def put(self, message: dict[str, Any]) -> None:
         """Take a message; the oldest one is lost where too many wait."""
@@ -92,7 +92,7 @@ class Queue:
                 self._fail(error, missed)
                 continue
             self._waiting.popleft()
-            self._wait_s = FIRST_WAIT_S
+            self._backoff = Backoff(LONGEST_WAIT_S)
             self._say(None, f"posts to {self._webhook.host}{self._losses(missed)}")
 
     def _fail(self, error: WebhookError, missed: int) -> None:
@@ -100,8 +100,7 @@ class Queue:
             self._waiting.popleft()
             self._lost += 1
         else:
-            self._due = time.monotonic() + self._wait_s * random.uniform(0.8, 1.2)
-            self._wait_s = min(2 * self._wait_s, LONGEST_WAIT_S)
+            self._due = time.monotonic() + self._backoff.failed(0.0)
         self._say(error.code, f"{error.message}; {len(self._waiting)} waiting{self._losses(missed)}")
 
     def _losses(self, missed: int) -> str:

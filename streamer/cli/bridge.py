@@ -19,4 +19,6 @@ def command(name: str, config: Path, connect: str | None) -> None:
     The daemon does it by itself where its file has a section [mqtt] or [webhook]; this is
     for another machine, or another account.
     """
-    attend_by_hand(name, config, connect)
+    from streamer.check.load import load_config
+
+    attend_by_hand(name, load_config(config), connect)

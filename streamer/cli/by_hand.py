@@ -3,27 +3,24 @@
 import contextlib
 import signal
 import sys
-from pathlib import Path
 
 import click
 
 from streamer.attend import load
+from streamer.config import Config
 
 
-def attend_by_hand(name: str, path: Path, connect: str | None) -> None:
+def attend_by_hand(name: str, config: Config, connect: str | None) -> None:
     """Attend until Ctrl-C or SIGTERM.
 
     Args:
         name: of the attendant.
-        path: of the configuration.
+        config: what it attends to.
         connect: where the daemon publishes, where the configuration's own `bind` is not it.
 
     Raises:
         GenrecastError: it can't begin.
     """
-    from streamer.check.load import load_config
-
-    config = load_config(path)
     attend = load(name)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     before: tuple[str | None, str] | None = None

@@ -18,4 +18,6 @@ def command(config: Path, connect: str | None) -> None:
     The daemon does it by itself where its file has a section [metrics]; this is for another
     machine, or another account.
     """
-    attend_by_hand("metrics", config, connect)
+    from streamer.check.load import load_config
+
+    attend_by_hand("metrics", load_config(config), connect)

@@ -6,7 +6,7 @@ import click
 import msgspec
 
 from streamer import sections
-from streamer.attend import load
+from streamer.cli.by_hand import attend_by_hand
 from streamer.config import DEFAULT_ENDPOINT, Config
 from streamer.errors import ConfigError
 from streamer.sections import PageConfig
@@ -23,12 +23,9 @@ def command(config_path: Path | None, connect: str | None, bind: str | None) -> 
     """
     from streamer.check.load import load_config
 
-    attend = load("page")
-
     config = load_config(config_path) if config_path else Config()
     page = config.page or PageConfig()
     page = msgspec.structs.replace(page, bind=page.bind if bind is None else bind)
     if problems := list(sections.rules({"page": page})):
         raise ConfigError.of(problems)
-    config = msgspec.structs.replace(config, page=page)
-    attend(config, connect or config.bind, lambda _, detail: click.echo(detail, err=True))
+    attend_by_hand("page", msgspec.structs.replace(config, page=page), connect)

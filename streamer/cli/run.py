@@ -66,7 +66,7 @@ def command(
         raise ConfigError(
             "--config names the stations, and --source or --station is given too", remedy="give one of them"
         )
-    given = {
+    options = {
         "model": model,
         "bind": bind,
         "open_to_network": open_to_network,
@@ -75,11 +75,13 @@ def command(
         "workers": workers,
         "provider": provider,
     }
+    given = {key: value for key, value in options.items() if value is not None}
 
     def read() -> Config:
         config = load_config(config_path) if config_path else _one(source, station)
-        config = msgspec.structs.replace(config, **{key: v for key, v in given.items() if v is not None})
-        return check_config(config, name="command line")
+        if config_path and not given:
+            return config  # which has been checked
+        return check_config(msgspec.structs.replace(config, **given), name="command line")
 
     run(read, config_path)
 

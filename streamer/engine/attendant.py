@@ -13,8 +13,8 @@ from collections.abc import Callable
 import msgspec
 
 from streamer.attend import ROOMS, Order, Saying
+from streamer.backoff import Backoff
 from streamer.config import Config
-from streamer.engine.backoff import Backoff
 from streamer.engine.watch import hang
 from streamer.errors import AttendantError
 from streamer.publish.messages import Attending, AttendingState

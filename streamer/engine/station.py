@@ -8,7 +8,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Literal, NamedTuple, TypeAlias
 
-from streamer.engine.backoff import Backoff
+from streamer.backoff import Backoff
 from streamer.engine.listener import Listener
 from streamer.engine.watch import Watch
 from streamer.errors import SourceEndedError, SourceError, SourceFaultError, SourceStalledError

@@ -5,13 +5,13 @@ is never longer than what was heard. So nothing has to be noticed in time when a
 the machine goes away: what is there is already right, and what comes next begins anew.
 """
 
-from datetime import datetime
 from typing import Any
 
 import msgspec
 
 from streamer.history.backlog import Backlog
 from streamer.history.rows import LONGEST_S, Heard, Open, Segment, TrackRow, after
+from streamer.publish.messages import seconds
 
 Message = dict[str, Any]
 
@@ -111,11 +111,6 @@ class Fold:
             seconds=said["seconds"],
         )
         self._backlog.add(Heard(said["boot"], said["seq"], track))
-
-
-def seconds(utc: str) -> float:
-    """Give a message's time as seconds since the epoch."""
-    return datetime.fromisoformat(utc).timestamp()
 
 
 def _until(segment: Segment, end: float, confidence: float | None) -> Segment:

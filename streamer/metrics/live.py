@@ -1,10 +1,10 @@
 """What is known of the daemon and its stations from what they last said."""
 
 from collections import Counter
-from datetime import datetime
 from typing import Any
 
 from streamer.errors import GenrecastError
+from streamer.publish.messages import seconds
 
 FRESH_S = 15.0  # three heartbeats: so long unheard of, the daemon is gone or hangs
 
@@ -80,4 +80,4 @@ class Live:
         elif event in ("connected", "format", "title") or (event == "stopped" and reason == "source-ended"):
             self.without_signal[station] = None
         elif self.without_signal.get(station) is None:
-            self.without_signal[station] = datetime.fromisoformat(message["time"]).timestamp()
+            self.without_signal[station] = seconds(message["time"])

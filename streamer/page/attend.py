@@ -2,8 +2,8 @@
 
 import asyncio
 import socket
-from collections.abc import Callable
 
+from streamer.attend import Say
 from streamer.config import Config
 from streamer.page.app import Page
 from streamer.page.hearing import TOPICS, WAITING, Hearing
@@ -14,7 +14,7 @@ from streamer.sections import PageConfig
 from streamer.web.serve import listen, serve, url_of
 
 
-def attend(config: Config, endpoint: str, say: Callable[[str | None, str], None]) -> None:
+def attend(config: Config, endpoint: str, say: Say) -> None:
     """Show what is published until SIGTERM or SIGINT.
 
     Args:

@@ -2,10 +2,11 @@
 
 from collections import deque
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Any, TypeAlias
 
 import numpy as np
+
+from streamer.publish.messages import seconds
 
 Began: TypeAlias = Sequence[tuple[float, str | None]]
 """What began when, oldest first: a genre or a state; None where nobody listened."""
@@ -159,8 +160,3 @@ def track(message: dict[str, Any]) -> dict[str, Any]:
         "start": seconds(message["start"]),
         "end": seconds(message["end"]),
     }
-
-
-def seconds(time: str) -> float:
-    """Give a message's time in seconds since the epoch."""
-    return datetime.fromisoformat(time).timestamp()

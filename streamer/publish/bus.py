@@ -1,7 +1,6 @@
 """The ZeroMQ socket: sends messages and, to whoever comes late, the last one of each topic."""
 
 import asyncio
-import ipaddress
 import logging
 import re
 import socket
@@ -14,6 +13,7 @@ from streamer.errors import PublishError
 from streamer.publish.gate import Gate
 from streamer.publish.keys import ServerKeys
 from streamer.publish.messages import ON_DEMAND, RETAINED, Kind, Message, encode, topic
+from streamer.sections import is_loopback
 
 log = logging.getLogger(__name__)
 
@@ -218,6 +218,6 @@ def is_local(endpoint: str) -> bool:
         parts = urlsplit(endpoint)
         if parts.scheme == "ipc":
             return True
-        return parts.hostname == "localhost" or ipaddress.ip_address(parts.hostname or "").is_loopback
+        return is_loopback(parts.hostname or "")
     except ValueError:
         return False

@@ -1,12 +1,11 @@
 """What was told of a station, read back from its last messages, for whoever goes on in its place."""
 
 from copy import deepcopy
-from datetime import datetime
 
 import msgspec
 
 from streamer.publish.bus import Bus
-from streamer.publish.messages import Genre, Kind, Message, Track
+from streamer.publish.messages import Genre, Kind, Message, Track, seconds
 from streamer.publish.reporter import Memory
 
 TOLD: tuple[Kind, ...] = ("genre", "change", "track", "status", "mel")
@@ -22,15 +21,11 @@ def recall(bus: Bus, station: str, before: Memory | None = None) -> Memory:
             continue
         said = msgspec.json.decode(payload, type=Message)
         memory.seq[kind] = said.seq + 1
-        memory.newest = max(memory.newest, _seconds(said.time))
+        memory.newest = max(memory.newest, seconds(said.time))
         if kind == "genre":
             genre = msgspec.json.decode(payload, type=Genre)
             memory.state, memory.genre = genre.state, genre.genre
-            memory.since = _seconds(genre.since)
+            memory.since = seconds(genre.since)
         elif kind == "track":
-            memory.track_end = _seconds(msgspec.json.decode(payload, type=Track).end)
+            memory.track_end = seconds(msgspec.json.decode(payload, type=Track).end)
     return memory
-
-
-def _seconds(time: str) -> float:
-    return datetime.fromisoformat(time).timestamp()

@@ -244,6 +244,11 @@ def utc(seconds: float) -> str:
     return f"{_utc_to_the_second(second)}.{microseconds // 1000:03}Z"
 
 
+def seconds(utc: str) -> float:
+    """Give a message's time as seconds since the epoch: what `utc` was given."""
+    return datetime.fromisoformat(utc).timestamp()
+
+
 @lru_cache(16)  # stations tell about the same moment
 def _utc_to_the_second(second: int) -> str:
     return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")

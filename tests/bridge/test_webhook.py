@@ -17,6 +17,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from streamer import backoff
 from streamer.bridge import webhook
 from streamer.bridge.webhook import Queue, Webhook, signing_key
 from streamer.config import Config
@@ -177,7 +178,7 @@ def test_a_message_that_the_receiver_refuses_is_counted_and_the_next_one_comes(r
 
 def test_the_newest_wait_and_what_is_lost_beyond_them_is_counted(receiver, monkeypatch):
     monkeypatch.setattr(webhook, "WAITING", 10)
-    monkeypatch.setattr(webhook, "FIRST_WAIT_S", 0.0)
+    monkeypatch.setattr(backoff, "FIRST_S", 0.0)
     receiver.answers = [503]
     said = []
     queue = Queue(Webhook(WebhookConfig(url=receiver.url)), lambda code, detail: said.append(detail))

@@ -13,7 +13,7 @@ import jsonschema
 import numpy as np
 import pytest
 
-from streamer.engine.backoff import Backoff
+from streamer.backoff import Backoff
 from streamer.engine.clock import StationClock
 from streamer.engine.listener import Listener
 from streamer.engine.overlap import Overlap

@@ -18,8 +18,8 @@ import pytest
 
 from streamer.errors import HistoryError
 from streamer.history.keeper import Keeper
-from streamer.history.segments import seconds
 from streamer.history.store import Segment, Store
+from streamer.publish.messages import seconds
 from streamer.sections import HistoryConfig
 from tests.audio_files import sound, write
 from tests.cli.conftest import genrecast  # noqa: F401

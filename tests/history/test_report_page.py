@@ -1,6 +1,5 @@
 """`genrecast report`: one file that says what was played, and in which nothing a stranger wrote can act."""
 
-import time
 from datetime import date
 from html.parser import HTMLParser
 from pathlib import Path
@@ -16,17 +15,10 @@ from streamer.history.when import beginning
 from tests.cli.conftest import genrecast  # noqa: F401
 from tests.history.a_week import HOSTILE, write
 
+pytestmark = pytest.mark.usefixtures("berlin")
+
 CHROMIUM = Path("/usr/bin/chromium")
 MONDAY = date(2026, 11, 16)
-
-
-@pytest.fixture(autouse=True)
-def berlin(monkeypatch):
-    monkeypatch.setenv("TZ", "Europe/Berlin")
-    time.tzset()
-    yield
-    monkeypatch.undo()
-    time.tzset()
 
 
 @pytest.fixture

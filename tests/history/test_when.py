@@ -1,21 +1,12 @@
 """Moments as people write them, in their own zone."""
 
-import time
 from datetime import UTC, datetime
 
 import pytest
 
 from streamer.history.when import beginning, day, moment
 
-
-@pytest.fixture(autouse=True)
-def berlin(monkeypatch):
-    monkeypatch.setenv("TZ", "Europe/Berlin")
-    time.tzset()
-    yield
-    monkeypatch.undo()
-    time.tzset()
-
+pytestmark = pytest.mark.usefixtures("berlin")
 
 NOW = datetime(2026, 11, 26, 20, 0, tzinfo=UTC).timestamp()  # 21:00 in Berlin
 

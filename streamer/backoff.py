@@ -1,4 +1,4 @@
-"""How long to wait before a source is tried again."""
+"""How long to wait before what has failed is tried again."""
 
 import random
 
