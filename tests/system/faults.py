@@ -113,10 +113,6 @@ async def _endless_headers(writer: Writer) -> None:
 async def _overrun(writer: Writer) -> None:
     """Say titles of 4,080 bytes, which are audio."""
     writer.write(_head("icy-metaint: 4000"))
-    await play_overrun(writer)
-
-
-async def play_overrun(writer: Writer) -> None:
     tone = _tone()
     for at in itertools.cycle(range(0, len(tone) - 4000, 4000)):
         writer.write(tone[at : at + 4000] + b"\xff" + tone[at : at + 2000])

@@ -21,7 +21,7 @@ import numpy as np
 
 from tests.system.conftest import free_port
 from tests.system.faults import FAULTS, FaultyRadio, faulty_radio, healthy
-from tests.system.running import Heard, Message, daemon
+from tests.system.running import Heard, Message, daemon, listen_for
 
 HOP_S = 1.0
 LOOK_S = 5.0
@@ -149,8 +149,7 @@ def soak(count: int, seconds: float, seed: int) -> dict[str, object]:
 
 def listen(heard: Heard, stations: dict[str, Station], seconds: float) -> None:
     """Take what comes for so long, and keep none of it."""
-    end = time.monotonic() + seconds
-    heard.until(lambda _: time.monotonic() >= end, seconds + 30)
+    listen_for(heard, seconds)
     for message in heard.messages:
         if message["kind"] in ("genre", "status"):
             stations[message["station"]].take(message)

@@ -13,12 +13,11 @@ import pytest
 
 from tests.system.conftest import free_port
 from tests.system.faults import FAULTS, FaultyRadio, faulty_radio, healthy
-from tests.system.running import Heard, Message, daemon
+from tests.system.running import Heard, Message, all_heard, by_topic, daemon
 
 pytestmark = pytest.mark.system
 
 HOP_S = 0.5
-BACK_S = 60.0  # within which a station that can be heard again is heard: the longest back-off, and connecting
 STOPPED_S = 12.0  # longer than a worker may hang
 FAKETIME = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1")
 
@@ -35,10 +34,6 @@ def stations(folder: Path, names: list[str], **options: object) -> Iterator[tupl
         urls.append(f"http://127.0.0.1:{server.port}/s{len(names)}")
         with daemon(folder, *urls, hop=HOP_S, **options) as heard:  # type: ignore[arg-type]
             yield server, heard
-
-
-def of(heard: Heard, station: str, kind: str) -> list[Message]:
-    return [m for m in heard.messages if m["station"] == station and m["kind"] == kind]
 
 
 def missing(messages: list[Message]) -> int:
@@ -72,30 +67,24 @@ def test_each_fault_is_told_by_its_code_in_time_and_its_neighbour_misses_nothing
         }
         assert not late  # 5 s for a machine that is busy
 
+        messages = by_topic(heard.messages)
         for number, name in enumerate(names):
-            states = [m["state"] for m in of(heard, f"s{number}", "genre")]
+            states = [m["state"] for m in messages["genre", f"s{number}"]]
             if FAULTS[name].reason:
                 assert "no-signal" in states, name
             else:
                 assert states[-1] != "no-signal", name
-                assert not [m for m in of(heard, f"s{number}", "status") if m["event"] == "lost"], name
-        formats = [m["format"]["rate"] for m in of(heard, f"s{names.index('change of rate')}", "status")
+                assert not [m for m in messages["status", f"s{number}"] if m["event"] == "lost"], name
+        formats = [m["format"]["rate"] for m in messages["status", f"s{names.index('change of rate')}"]
                    if m["format"]]  # fmt: skip
         assert formats == [44_100, 48_000]
-        assert missing(of(heard, f"s{len(names)}", "genre")) == 0
+        assert missing(messages["genre", f"s{len(names)}"]) == 0
 
         back = {f"s{number}" for number, name in enumerate(names) if FAULTS[name].act and "https" not in
                 FAULTS[name].url}  # fmt: skip
         for path in back:
             server.change(path, healthy)
-        heard.messages.clear()
-
-        def all_back(m: Message) -> bool:
-            if m["kind"] == "genre" and m["state"] != "no-signal":
-                back.discard(m["station"])
-            return not back
-
-        heard.until(all_back, BACK_S)
+        all_heard(heard, back)  # within a minute: the longest back-off
 
 
 def test_a_machine_that_was_suspended_goes_on_where_it_is_without_a_new_worker(tmp_path) -> None:
@@ -114,7 +103,7 @@ def test_a_machine_that_was_suspended_goes_on_where_it_is_without_a_new_worker(t
         assert heard.messages[-1]["state"] != "no-signal"
         assert [heard.process.pid, *heard.workers()] == everybody
         assert not [m for m in heard.messages if m["kind"] == "status" and m["event"] == "lost"]
-        numbers = [m["seq"] for m in of(heard, "s0", "genre")]
+        numbers = [m["seq"] for m in by_topic(heard.messages)["genre", "s0"]]
         assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
 
 
@@ -138,7 +127,7 @@ def test_a_clock_that_is_set_back_an_hour_neither_ends_a_station_nor_runs_time_b
         after = time.monotonic()
         heard.until(lambda m: time.monotonic() > after + 4.0 and m["kind"] == "genre", 20)
         heard.until(lambda m: m["kind"] == "heartbeat", 20)
-        told = of(heard, "s0", "genre")
+        told = by_topic(heard.messages)["genre", "s0"]
         times = [datetime.fromisoformat(m["time"]) for m in told]
         assert times == sorted(times)
         assert missing(told) == 0
