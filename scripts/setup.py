@@ -72,7 +72,7 @@ def python() -> None:
             )
         say(f"making {VENV.name} with {sys.executable}")
         run(sys.executable, "-m", "venv", "--clear", str(VENV))
-    pip("-e", ".[dev,mqtt,parquet,postgres,server]", constraints=CONSTRAINTS)
+    pip("-e", ".[archive,cluster,dev,mqtt,parquet,postgres,server]", constraints=CONSTRAINTS)
 
 
 def training() -> None:
@@ -139,6 +139,7 @@ SERVERS = (
         "postgresql",
         lambda: bool(shutil.which("initdb") or any(Path("/usr/lib/postgresql").glob("*/bin/initdb"))),
     ),
+    Part("where a cluster keeps its state, for the tests", "redis-server", command("redis-server")),
     Part("what checks units, for the tests", "systemd", command("systemd-analyze")),
 )
 

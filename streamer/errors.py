@@ -227,6 +227,20 @@ class ControlError(GenrecastError):
     exit_status = 12
 
 
+class ClusterError(GenrecastError):
+    """A Ray cluster can't be reached, or can't do what is asked of it."""
+
+    code = "cluster"
+    exit_status = 14
+
+
+class ArchiveError(GenrecastError):
+    """An archive can't be tagged: nothing to read, or nowhere to write."""
+
+    code = "archive"
+    exit_status = 15
+
+
 class ServiceError(GenrecastError):
     """A systemd unit can't be written, or what it would start could not work."""
 

@@ -1,0 +1,1 @@
+"""Whole archives tagged, on all cores of one machine or of many."""

@@ -1,0 +1,1 @@
+"""Stations on many machines: shards of them as actors of a Ray cluster."""

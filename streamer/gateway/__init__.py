@@ -1,0 +1,1 @@
+"""One socket for the subscribers of many daemons."""
