@@ -16,6 +16,7 @@ from msgspec import Meta
 from streamer import sections
 from streamer.errors import Problem
 from streamer.sections import (
+    ClusterConfig,
     HistoryConfig,
     MetricsConfig,
     MqttConfig,
@@ -62,6 +63,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     Attributes:
         bind: ZeroMQ endpoint on which messages are published.
         open_to_network: says in words that `bind` may be reached from other machines.
+        gateways: ZeroMQ endpoints at which gateways accept messages: all are sent there too.
         model: a genrecast model file, or the name of one that is embedded (`SHIPPED_MODELS`).
         provider: ONNX Runtime execution provider; `auto` takes CUDA where it works.
         hop: seconds from one window to the next, 0.1 to 60.
@@ -75,10 +77,12 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
         mqtt: the bridge to MQTT, where it is wanted.
         webhook: the bridge to a URL, where it is wanted.
         security: who may subscribe, and where stations may lead.
+        cluster: how stations are shared out over many machines, for `genrecast cluster`.
     """
 
     bind: str = DEFAULT_ENDPOINT
     open_to_network: bool = False
+    gateways: tuple[str, ...] = ()
     model: str | None = None
     provider: Provider = "auto"
     hop: Annotated[float, Meta(ge=0.1, le=60.0)] = 1.0
@@ -91,6 +95,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     mqtt: MqttConfig | None = None
     webhook: WebhookConfig | None = None
     security: SecurityConfig = SecurityConfig()
+    cluster: ClusterConfig = ClusterConfig()
 
 
 def resolve(config: Config, folder: Path) -> Config:

@@ -152,6 +152,26 @@ class WebhookConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     secret: str | None = None
 
 
+class ClusterConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """`[cluster]`: how `genrecast cluster` shares the stations out over the nodes of a Ray cluster.
+
+    Attributes:
+        per_shard: stations in a shard, about; a shard is an engine of its own, and goes where it has room.
+        cpus: cores that a shard reserves on its node.
+        resource: the nodes' custom resource of which a shard reserves `per_shard`; empty for none.
+    """
+
+    per_shard: Annotated[int, Meta(ge=1, le=1000)] = 125
+    cpus: Annotated[float, Meta(ge=0, le=64)] = 0.5
+    resource: Annotated[
+        str,
+        Meta(
+            pattern=r"^([A-Za-z_][A-Za-z0-9_]*)?$(?!\n)",
+            extra={"remedy": "name it as in ray start --resources '{\"station\": 1000}'"},
+        ),
+    ] = "station"
+
+
 class SecurityConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """`[security]`: who may subscribe, and where stations may lead.
 

@@ -18,6 +18,7 @@ COMMANDS = {
     "check": "Say everything that is wrong with a configuration.",
     "stations": "Make a configuration of playlists and station lists.",
     "reload": "Have a running daemon read its configuration again.",
+    "cluster": "Run stations on all machines of a Ray cluster.",
     "install": "Write the systemd unit that runs the daemon as a service.",
     "listen": "Show what a running daemon says.",
     "page": "Show it in a browser.",

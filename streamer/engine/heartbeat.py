@@ -74,8 +74,7 @@ class Heart:
 
     def states(self, stations: Iterable[StationConfig]) -> dict[State, int]:
         """Count stations by what was last said of them."""
-        last = (self._bus.last("genre", station.id) for station in stations)
-        return dict(Counter("no-signal" if said is None else _state_of(said) for said in last))
+        return dict(Counter(state_of(self._bus, station.id) for station in stations))
 
 
 def in_words(states: dict[State, int]) -> str:
@@ -95,5 +94,7 @@ class _Told(msgspec.Struct):
     state: State
 
 
-def _state_of(payload: bytes) -> State:
-    return msgspec.json.decode(payload, type=_Told).state
+def state_of(bus: Bus, station: str) -> State:
+    """Give what was last said of a station."""
+    said = bus.last("genre", station)
+    return "no-signal" if said is None else msgspec.json.decode(said, type=_Told).state

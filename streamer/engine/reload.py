@@ -9,7 +9,7 @@ from streamer.config import Config, StationConfig
 from streamer.engine.launch import with_stations
 from streamer.engine.wire import Failure
 
-FOLLOWED = frozenset({"station", "duty", "workers", *ROOMS})
+FOLLOWED = frozenset({"station", "duty", "workers", "cluster", *ROOMS})
 """What can change while it runs. All else is what workers and the socket were made with."""
 
 

@@ -1,0 +1,145 @@
+"""`genrecast cluster`: stations on all machines of a Ray cluster."""
+
+import logging
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from streamer import log
+from streamer.errors import ConfigError, MissingExtraError
+from streamer.text import json_line
+
+if TYPE_CHECKING:
+    from streamer.cluster.client import Cluster
+    from streamer.cluster.state import ClusterState
+
+UP_S = 120.0
+MOVED_S = 120.0
+
+_address = click.option(
+    "--address", default="auto", show_default=True, help="The head, HOST:PORT; this machine must be a node."
+)
+
+
+@click.group("cluster")
+def command() -> None:
+    """Run the stations of a configuration on all machines of a running Ray cluster."""
+    log.setup(logging.WARNING)
+
+
+@command.command("up")
+@click.argument("file", type=click.Path(path_type=Path))
+@_address
+@click.option("--wait/--no-wait", default=True, help="Wait until all stations are listened to.  [wait]")
+def up(file: Path, address: str, wait: bool) -> None:
+    """Have the cluster listen to what FILE says, and follow it where it was changed.
+
+    Stations that are in both are not touched; what must move is listened to at its new place first.
+    """
+    from streamer.check.load import load_config
+
+    config = load_config(file)
+    with _cluster(address) as cluster:
+        from streamer.cluster.desired import rules
+        from streamer.cluster.view import is_complete, summary
+
+        if problems := [problem._replace(file=str(file)) for problem in rules(config)]:
+            raise ConfigError.of(problems)
+        if not cluster.bring(config):
+            click.echo("nothing is new")
+        if wait:
+            state = _watch(cluster, UP_S, is_complete)
+            click.echo(summary(state))
+            for note in state.notes:
+                click.echo(f"  {note}")
+            sys.exit(0 if is_complete(state) else 1)
+
+
+@command.command("status")
+@_address
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+def status(address: str, as_json: bool) -> None:
+    """Say where the stations are, and what stands in the way; exit status 1 where something does."""
+    import msgspec
+
+    with _cluster(address) as cluster:
+        from streamer.cluster.view import is_complete, table
+
+        state = cluster.state()
+        click.echo(json_line(msgspec.to_builtins(state)) if as_json else table(state))
+        sys.exit(0 if is_complete(state) else 1)
+
+
+@command.command("rebalance")
+@_address
+def rebalance(address: str) -> None:
+    """Have all nodes be as full as each other, as after a node has come; no station is lost meanwhile."""
+    with _cluster(address) as cluster:
+        from streamer.cluster.view import is_complete, summary
+
+        moves = cluster.rebalance()
+        click.echo(f"{moves} shard(s) move")
+        if moves:
+            click.echo(summary(_watch(cluster, MOVED_S, is_complete, first_s=2.0)))
+
+
+@command.command("drain")
+@click.argument("node")
+@_address
+@click.option("--undo", is_flag=True, help="Let it have shards again.")
+def drain(node: str, address: str, undo: bool) -> None:
+    """Move everything off NODE (its address, or the beginning of its id), so that it can be shut down."""
+    with _cluster(address) as cluster:
+        from streamer.cluster.view import is_empty
+
+        found = cluster.drain(node, undo=undo)
+        if undo:
+            click.echo(f"{found.address} may have shards again; 'genrecast cluster rebalance' gives it some")
+            return
+        state = _watch(cluster, MOVED_S, lambda state: is_empty(state, found.id))
+        for note in state.notes:
+            click.echo(f"  {note}")
+        empty = is_empty(state, found.id)
+        click.echo(
+            f"{found.address} has no shards any more" if empty else f"{found.address} still has shards"
+        )
+        sys.exit(0 if empty else 1)
+
+
+@command.command("down")
+@_address
+def down(address: str) -> None:
+    """End all of it: every station tells its end."""
+    with _cluster(address) as cluster:
+        click.echo(f"{cluster.end()} shard(s) ended")
+
+
+@contextmanager
+def _cluster(address: str) -> "Iterator[Cluster]":
+    try:
+        import ray  # noqa: F401
+    except ModuleNotFoundError as error:
+        raise MissingExtraError("genrecast cluster", "cluster") from error
+    from streamer.cluster.client import Cluster
+
+    cluster = Cluster(address)
+    try:
+        yield cluster
+    finally:
+        cluster.close()
+
+
+def _watch(cluster: "Cluster", seconds: float, settled: Any, first_s: float = 0.0) -> "ClusterState":
+    """Show how it goes until it is settled."""
+    from streamer.cluster.view import summary
+
+    said = ""
+    for state in cluster.watch(seconds, settled):
+        if sys.stderr.isatty() and (line := summary(state)) != said:
+            click.echo(line, err=True)
+            said = line
+    return state

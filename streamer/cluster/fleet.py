@@ -1,0 +1,158 @@
+"""All that is asked of Ray: which actors and nodes there are, new actors, calls that never hang.
+
+Actors have names from which all follows: `coordinator-REVISION`, `shard-NUMBER-GENERATION`. Ray keeps them,
+so that nothing of ours has to be remembered elsewhere.
+"""
+
+import contextlib
+import logging
+import threading
+import time
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+import ray
+from ray.exceptions import GetTimeoutError, RayError
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+from streamer.cluster.state import ShardState
+from streamer.sections import ClusterConfig
+
+log = logging.getLogger(__name__)
+
+NAMESPACE = "genrecast"
+CALL_S = 5.0
+STOP_S = 8.0
+Key = tuple[int, int]
+"""Number and generation of an instance of a shard."""
+
+
+def own_node() -> str:
+    """Give the id of the node that this actor is on."""
+    node: str = ray.get_runtime_context().get_node_id()
+    return node
+
+
+def coordinators() -> list[int]:
+    """Give the revisions of the coordinators that there are, the oldest first."""
+    return sorted(int(revision) for kind, revision, *_ in _names() if kind == "coordinator")
+
+
+def instances() -> set[Key]:
+    """Give the instances of shards that there are, also those that wait for room."""
+    return {(int(number), int(rest[0])) for kind, number, *rest in _names() if kind == "shard"}
+
+
+def coordinator(revision: int) -> Any:
+    """Give a handle of a coordinator; ValueError where it has gone."""
+    return ray.get_actor(f"coordinator-{revision}", namespace=NAMESPACE)
+
+
+def shard(key: Key) -> Any:
+    """Give a handle of an instance; ValueError where it has gone."""
+    return ray.get_actor("shard-{}-{}".format(*key), namespace=NAMESPACE)
+
+
+def start_coordinator(kind: type, revision: int, pieces: Iterable[bytes]) -> Any:
+    """Start one that Ray starts again as often as it is lost; ValueError where there is such a one."""
+    return _start(kind, f"coordinator-{revision}", tuple(pieces), num_cpus=0)
+
+
+def start_shard(kind: type, key: Key, config: ClusterConfig, node: str | None) -> Any:
+    """Start an instance where there is room, on a certain node if it can be had."""
+    strategy = "SPREAD" if node is None else NodeAffinitySchedulingStrategy(node, soft=True)
+    resources = {config.resource: config.per_shard} if config.resource else {}
+    return _start(
+        kind,
+        "shard-{}-{}".format(*key),
+        key,
+        num_cpus=config.cpus,
+        resources=resources,
+        scheduling_strategy=strategy,
+    )
+
+
+def ask_share(number: int, generation: int) -> bytes | None:
+    """Ask the newest coordinator for an instance's share; None where it gives no answer."""
+    with contextlib.suppress(RayError, ValueError, IndexError):
+        asked = coordinator(coordinators()[-1]).share.remote(number, generation)
+        share: bytes | None = ray.get(asked, timeout=CALL_S)
+        return share
+    return None
+
+
+def end_shards(keys: Iterable[Key]) -> None:
+    """Have instances tell their stations' ends, all at the same time, and end them."""
+    handles = []
+    for key in keys:
+        with contextlib.suppress(ValueError):
+            handles.append(shard(key))
+    if handles:
+        ray.wait([handle.stop.remote() for handle in handles], num_returns=len(handles), timeout=STOP_S)
+    for handle in handles:
+        ray.kill(handle, no_restart=True)
+
+
+def end_coordinators(before: int | None = None) -> None:
+    """End the coordinators of older revisions, or all."""
+    for revision in coordinators():
+        if before is None or revision < before:
+            with contextlib.suppress(ValueError):
+                ray.kill(coordinator(revision), no_restart=True)
+
+
+class Polled:
+    """What instances last said of themselves, asked again as soon as they have answered."""
+
+    def __init__(self) -> None:
+        self.states: dict[Key, tuple[float, ShardState | None]] = {}
+        self.troubles: dict[Key, str] = {}
+        self._asked: dict[Key, Any] = {}
+
+    def look(self) -> None:
+        """Take the answers that are there, and ask whoever owes none."""
+        keys, now = instances(), time.monotonic()
+        for gone in self.states.keys() - keys:
+            del self.states[gone]
+            self.troubles.pop(gone, None)
+            self._asked.pop(gone, None)
+        for key in keys:
+            self.states.setdefault(key, (now, None))
+        for key, answer in list(self._asked.items()):
+            if ray.wait([answer], timeout=0)[0]:
+                del self._asked[key]
+                self._take(key, answer, now)
+        for key in keys - self._asked.keys():
+            with contextlib.suppress(ValueError):
+                self._asked[key] = shard(key).state.remote()
+
+    def _take(self, key: Key, answer: Any, now: float) -> None:
+        try:
+            state = msgspec.msgpack.decode(ray.get(answer, timeout=CALL_S), type=ShardState)
+            self.states[key] = now, state
+            self.troubles.pop(key, None)
+        except (RayError, GetTimeoutError) as error:
+            self.troubles[key] = str(error).strip().splitlines()[0]
+
+
+def later(name: str, do: Any, *arguments: Any) -> None:
+    """Do something that may take its time, beside what goes on."""
+    threading.Thread(target=do, args=arguments, name=name, daemon=True).start()
+
+
+def _names() -> list[list[str]]:
+    return [name.split("-") for name in ray.util.list_named_actors() if name.count("-")]
+
+
+def _start(kind: type, name: str, arguments: tuple[Any, ...], **options: Any) -> Any:
+    actor = ray.remote(kind).options(
+        name=name,
+        namespace=NAMESPACE,
+        lifetime="detached",
+        max_restarts=-1,
+        max_task_retries=-1,
+        max_concurrency=8,
+        **options,
+    )
+    return actor.remote(*arguments)

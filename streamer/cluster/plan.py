@@ -1,0 +1,199 @@
+"""What brings the shards that there are to those that there shall be: decisions, and nothing done.
+
+Whatever moves is made before what it replaces is ended, and stations change shards in the same way: the
+new one has them first. The gateway lets one of two through.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from streamer.cluster.state import NodeState, Placed
+
+PATIENCE_S = 20.0  # with stations that are not heard where they are new
+AT_ONCE = 4  # shards that move: each takes room twice while it does
+AGAIN_S = 10.0  # an instance that Ray has given up on is not replaced more often
+
+
+@dataclass(frozen=True)
+class Create:
+    """Start an instance, on a certain node where one is named."""
+
+    number: int
+    generation: int
+    node: str | None
+
+
+@dataclass(frozen=True)
+class Tell:
+    """Tell an instance its stations."""
+
+    number: int
+    generation: int
+    stations: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Retire:
+    """End an instance."""
+
+    number: int
+    generation: int
+
+
+Action: TypeAlias = Create | Tell | Retire
+
+
+@dataclass(frozen=True, kw_only=True)
+class Goal:
+    """What shall be.
+
+    Attributes:
+        revision: of the desired state.
+        make: of engines.
+        shards: how many.
+        home: each station's shard.
+        age_s: seconds since this has been the goal.
+    """
+
+    revision: int
+    make: str
+    shards: int
+    home: Mapping[str, int]
+    age_s: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seen:
+    """What is.
+
+    Attributes:
+        placed: all instances that are not being ended.
+        nodes: those that are alive.
+        wanted: on which node a shard shall be, where that is asked for.
+        tried: seconds since an instance of a shard was last started, by its number.
+        running_s: seconds since an instance first answered, by number and generation.
+    """
+
+    placed: tuple[Placed, ...]
+    nodes: tuple[NodeState, ...]
+    wanted: Mapping[int, str]
+    tried: Mapping[int, float]
+    running_s: Mapping[tuple[int, int], float]
+
+    def by_number(self) -> dict[int, list[Placed]]:
+        """Give the instances of each shard, the oldest first."""
+        found = defaultdict[int, list[Placed]](list)
+        for one in sorted(self.placed, key=lambda placed: placed.generation):
+            found[one.number].append(one)
+        return found
+
+
+def decide(goal: Goal, seen: Seen) -> tuple[list[Action], list[str]]:
+    """Give what to do now, and what stands in the way."""
+    groups = seen.by_number()
+    shares = _shares(goal, seen)
+    missing = [number for number in range(goal.shards) if number not in groups]
+    actions: list[Action] = [
+        Create(number, 0, None) for number in missing if seen.tried.get(number, AGAIN_S) >= AGAIN_S
+    ]
+    for number, (*olds, newest) in groups.items():
+        if number >= goal.shards:
+            over = [*olds, newest] if not any(shares[one.key] for one in (*olds, newest)) else []
+        else:
+            over = olds if olds and _takes_over(goal, seen, newest, olds[-1], shares[newest.key]) else []
+        actions += [Retire(*one.key) for one in over]
+    moves, notes = _moves(goal, seen, groups)
+    actions += moves
+    actions += [
+        Tell(*one.key, shares[one.key])
+        for one in seen.placed
+        if one.state is not None
+        # An engine of another make can't follow: it goes on as it is until its successor takes over.
+        and one.state.make in ("", goal.make)
+        and not _follows(goal, one, shares[one.key])
+        and Retire(*one.key) not in actions
+    ]
+    return actions, notes
+
+
+def balance(seen: Seen) -> dict[int, str]:
+    """Give on which node shards must be so that all nodes are as full as each other, by few moves."""
+    here = {node.id: node for node in seen.nodes if not node.drained and node.slots}
+    on: dict[str, list[int]] = {id: [] for id in here}
+    for one in seen.placed:
+        if one.node in on:
+            on[one.node].append(one.number)
+    moves = dict[int, str]()
+    while here:
+        full = max(here, key=lambda id: len(on[id]) / here[id].slots)
+        free = min(here, key=lambda id: (len(on[id]) + 1) / here[id].slots)
+        if (len(on[free]) + 1) / here[free].slots >= len(on[full]) / here[full].slots:
+            break
+        number = on[full].pop()
+        on[free].append(number)
+        moves[number] = free
+    return moves
+
+
+def _shares(goal: Goal, seen: Seen) -> dict[tuple[int, int], frozenset[str]]:
+    """Give each instance's stations: its own, and those that are not heard yet where they belong."""
+    own = defaultdict[int, set[str]](set)
+    for id, number in goal.home.items():
+        own[number].add(id)
+    settled: set[str] = set()
+    for one in seen.placed:
+        if one.state is not None and one.state.revision == goal.revision:
+            there = own[one.number] & set(one.state.stations)
+            settled |= there if goal.age_s > PATIENCE_S else there - set(one.state.unheard)
+    shares = {}
+    for one in seen.placed:
+        has = set(one.state.stations) if one.state is not None else set()
+        kept = {id for id in has - settled if id in goal.home}
+        shares[one.key] = frozenset(own[one.number] | kept)
+    return shares
+
+
+def _follows(goal: Goal, one: Placed, share: frozenset[str]) -> bool:
+    state = one.state
+    return state is not None and (state.revision, frozenset(state.stations)) == (goal.revision, share)
+
+
+def _takes_over(goal: Goal, seen: Seen, new: Placed, old: Placed, share: frozenset[str]) -> bool:
+    """Say whether an instance is heard as well as the one that it replaces."""
+    if new.state is None or not _follows(goal, new, share):
+        return False
+    missed = set(old.state.unheard) if old.state is not None and old.silent_s < PATIENCE_S else set[str]()
+    return set(new.state.unheard) <= missed or seen.running_s.get(new.key, 0.0) > PATIENCE_S
+
+
+def _moves(goal: Goal, seen: Seen, groups: Mapping[int, list[Placed]]) -> tuple[list[Create], list[str]]:
+    moving = sum(len(group) > 1 for group in groups.values())
+    taken = Counter(one.node for one in seen.placed)
+    room = {node.id: node.slots - taken[node.id] for node in seen.nodes if not node.drained}
+    moves, notes = list[Create](), list[str]()
+    for number, group in groups.items():
+        why = _must_move(goal, seen, group[-1]) if len(group) == 1 and number < goal.shards else None
+        if why is None or moving >= AT_ONCE:
+            continue
+        node = seen.wanted.get(number) or max(room, key=lambda id: room[id], default="")
+        if room.get(node, 0) < 1:
+            notes.append(f"shard {number} can't move: {why}, and no other node has room for it")
+            continue
+        room[node] -= 1
+        moving += 1
+        moves.append(Create(number, group[-1].generation + 1, node))
+    return moves, notes
+
+
+def _must_move(goal: Goal, seen: Seen, one: Placed) -> str | None:
+    if one.state is None:
+        return None
+    if any(node.id == one.state.node and node.drained for node in seen.nodes):
+        return "its node is drained"
+    if one.state.make not in ("", goal.make):
+        return "its engine is to be another"
+    if seen.wanted.get(one.number, one.state.node) != one.state.node:
+        return "it is out of balance"
+    return None

@@ -1,0 +1,104 @@
+"""What is told of a cluster: by a shard to the coordinator, and by the coordinator to whoever asks."""
+
+import msgspec
+
+
+class ShardState(msgspec.Struct, frozen=True, kw_only=True):
+    """How a shard is.
+
+    Attributes:
+        node: id of the node that it is on.
+        pid: of its process there.
+        revision: of the desired state that it follows; 0 before it knows of any.
+        make: of its engine (`desired.make`).
+        stations: ids of those that are its own.
+        unheard: ids of those among them of which there is no signal.
+        failure: why its engine doesn't run, where it should.
+        cpu: share of one core, of the engine.
+        rss_mb: resident memory of the engine in MiB; pages that its processes share count for each.
+        windows: done since the engine began.
+        dropped: due and not done since the engine began.
+        version: of genrecast.
+    """
+
+    node: str
+    pid: int
+    revision: int = 0
+    make: str = ""
+    stations: tuple[str, ...] = ()
+    unheard: tuple[str, ...] = ()
+    failure: str | None = None
+    cpu: float = 0.0
+    rss_mb: float = 0.0
+    windows: int = 0
+    dropped: int = 0
+    version: str
+
+
+class Share(msgspec.Struct, frozen=True):
+    """What a shard is told: the revision, and a configuration with its stations alone."""
+
+    revision: int
+    make: str
+    config: bytes
+
+
+class NodeState(msgspec.Struct, frozen=True, kw_only=True):
+    """A node that could have shards.
+
+    Attributes:
+        id: Ray's.
+        address: of it.
+        slots: how many shards it could hold.
+        drained: it shall have none.
+    """
+
+    id: str
+    address: str
+    slots: int
+    drained: bool = False
+
+
+class Placed(msgspec.Struct, frozen=True, kw_only=True):
+    """One instance of a shard; while it moves it has two.
+
+    Attributes:
+        number: of the shard.
+        generation: of the instance.
+        state: as it was last told; None where it has not begun.
+        silent_s: seconds since that was told, or since the instance was first seen.
+        node: id of the node that it is on, or was started for; None where Ray has yet to choose.
+        trouble: why it could not answer.
+    """
+
+    number: int
+    generation: int
+    state: ShardState | None
+    silent_s: float
+    node: str | None = None
+    trouble: str | None = None
+
+    @property
+    def key(self) -> tuple[int, int]:
+        """Number and generation."""
+        return self.number, self.generation
+
+
+class ClusterState(msgspec.Struct, frozen=True, kw_only=True):
+    """The whole.
+
+    Attributes:
+        revision: of the desired state.
+        stations: how many there shall be.
+        shards: how many there shall be.
+        nodes: those that are alive.
+        placed: all instances.
+        notes: what stands in the way of the desired state, one sentence each.
+    """
+
+    revision: int
+    stations: int
+    shards: int
+    nodes: tuple[NodeState, ...]
+    placed: tuple[Placed, ...]
+    notes: tuple[str, ...]
