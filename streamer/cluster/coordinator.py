@@ -48,7 +48,7 @@ class Coordinator:
         self._wanted: dict[int, str] = {}
         self._tried: dict[int, float] = {}
         self._meant: dict[Key, str | None] = {}
-        self._running: dict[Key, float] = {}
+        self._running: dict[Key, tuple[str, int, float]] = {}  # node, process, since when
         self._ending: set[Key] = set()
         self._notes: list[str] = []
         self._looked = threading.Event()
@@ -103,8 +103,8 @@ class Coordinator:
         now = time.monotonic()
         placed = []
         for key, (told, state) in sorted(self._polled.states.items()):
-            if state is not None:
-                self._running.setdefault(key, now)
+            if state is not None and self._running.get(key, ())[:2] != (state.node, state.pid):
+                self._running[key] = state.node, state.pid, now
             node = state.node if state is not None else self._meant.get(key)
             trouble = self._polled.troubles.get(key)
             placed.append(
@@ -126,7 +126,7 @@ class Coordinator:
             nodes=tuple(_nodes(self._desired.config.cluster, self._desired.drained)),
             wanted=dict(self._wanted),
             tried={number: now - when for number, when in self._tried.items()},
-            running_s={key: now - when for key, when in self._running.items()},
+            running_s={key: now - since for key, (_, _, since) in self._running.items()},
         )
 
     def _act(self) -> None:

@@ -13,6 +13,7 @@ from streamer.cluster.state import NodeState, Placed
 
 PATIENCE_S = 20.0  # with stations that are not heard where they are new
 AT_ONCE = 4  # shards that move: each takes room twice while it does
+REMADE = "its engine is to be another"
 AGAIN_S = 10.0  # an instance that Ray has given up on is not replaced more often
 
 
@@ -73,7 +74,7 @@ class Seen:
         nodes: those that are alive.
         wanted: on which node a shard shall be, where that is asked for.
         tried: seconds since an instance of a shard was last started, by its number.
-        running_s: seconds since an instance first answered, by number and generation.
+        running_s: seconds since an instance, or who was started in its place, first answered, by its key.
     """
 
     placed: tuple[Placed, ...]
@@ -102,7 +103,9 @@ def decide(goal: Goal, seen: Seen) -> tuple[list[Action], list[str]]:
         if number >= goal.shards:
             over = [*olds, newest] if not any(shares[one.key] for one in (*olds, newest)) else []
         else:
-            over = olds if olds and _takes_over(goal, seen, newest, olds[-1], shares[newest.key]) else []
+            share = shares[newest.key]
+            heard_here = [old for old in olds if shares[old.key] <= share]
+            over = heard_here if _takes_over(goal, seen, newest, olds, share) else []
         actions += [Retire(*one.key) for one in over]
     moves, notes = _moves(goal, seen, groups)
     actions += moves
@@ -144,9 +147,10 @@ def _shares(goal: Goal, seen: Seen) -> dict[tuple[int, int], frozenset[str]]:
         own[number].add(id)
     settled: set[str] = set()
     for one in seen.placed:
-        if one.state is not None and one.state.revision == goal.revision:
+        if one.state is not None:
             there = own[one.number] & set(one.state.stations)
-            settled |= there if goal.age_s > PATIENCE_S else there - set(one.state.unheard)
+            patient = min(goal.age_s, seen.running_s.get(one.key, 0.0)) <= PATIENCE_S
+            settled |= there - set(one.state.unheard) if patient else there
     shares = {}
     for one in seen.placed:
         has = set(one.state.stations) if one.state is not None else set()
@@ -160,12 +164,15 @@ def _follows(goal: Goal, one: Placed, share: frozenset[str]) -> bool:
     return state is not None and (state.revision, frozenset(state.stations)) == (goal.revision, share)
 
 
-def _takes_over(goal: Goal, seen: Seen, new: Placed, old: Placed, share: frozenset[str]) -> bool:
-    """Say whether an instance is heard as well as the one that it replaces."""
+def _takes_over(goal: Goal, seen: Seen, new: Placed, olds: list[Placed], share: frozenset[str]) -> bool:
+    """Say whether an instance is heard as well as those that it replaces."""
     if new.state is None or not _follows(goal, new, share):
         return False
-    missed = set(old.state.unheard) if old.state is not None and old.silent_s < PATIENCE_S else set[str]()
-    return set(new.state.unheard) <= missed or seen.running_s.get(new.key, 0.0) > PATIENCE_S
+    heard = set[str]()
+    for old in olds:
+        if old.state is not None and old.silent_s < PATIENCE_S:
+            heard |= set(old.state.stations) - set(old.state.unheard)
+    return not heard & set(new.state.unheard) or seen.running_s.get(new.key, 0.0) > PATIENCE_S
 
 
 def _moves(goal: Goal, seen: Seen, groups: Mapping[int, list[Placed]]) -> tuple[list[Create], list[str]]:
@@ -174,15 +181,16 @@ def _moves(goal: Goal, seen: Seen, groups: Mapping[int, list[Placed]]) -> tuple[
     room = {node.id: node.slots - taken[node.id] for node in seen.nodes if not node.drained}
     moves, notes = list[Create](), list[str]()
     for number, group in groups.items():
-        why = _must_move(goal, seen, group[-1]) if len(group) == 1 and number < goal.shards else None
-        if why is None or moving >= AT_ONCE:
+        why = _must_move(goal, seen, group[-1]) if number < goal.shards else None
+        moves_already = len(group) > 1
+        if why is None or (why != REMADE if moves_already else moving >= AT_ONCE):
             continue
         node = seen.wanted.get(number) or max(room, key=lambda id: room[id], default="")
         if room.get(node, 0) < 1:
             notes.append(f"shard {number} can't move: {why}, and no other node has room for it")
             continue
         room[node] -= 1
-        moving += 1
+        moving += not moves_already
         moves.append(Create(number, group[-1].generation + 1, node))
     return moves, notes
 
@@ -190,10 +198,10 @@ def _moves(goal: Goal, seen: Seen, groups: Mapping[int, list[Placed]]) -> tuple[
 def _must_move(goal: Goal, seen: Seen, one: Placed) -> str | None:
     if one.state is None:
         return None
+    if one.state.make not in ("", goal.make):
+        return REMADE
     if any(node.id == one.state.node and node.drained for node in seen.nodes):
         return "its node is drained"
-    if one.state.make not in ("", goal.make):
-        return "its engine is to be another"
     if seen.wanted.get(one.number, one.state.node) != one.state.node:
         return "it is out of balance"
     return None
