@@ -15,7 +15,9 @@ import jsonschema
 import kubernetes_validate
 import pytest
 import yaml
+from click.testing import CliRunner
 
+from streamer.cli.main import COMMANDS, cli
 from tests.kubernetes.crd import schema
 
 ROOT = Path(__file__).parents[2]
@@ -25,6 +27,7 @@ OBJECTS = [
     found for name in KUSTOMIZATION["resources"] for found in yaml.safe_load_all((FOLDER / name).read_text())
 ]
 CLUSTER = tomllib.loads((FOLDER / "cluster.toml").read_text())
+IS_WHOLE = {"cluster", "gateway"} <= COMMANDS.keys()
 KUBERNETES = ("1.30", "1.37")  # the oldest and the newest that is looked at
 
 
@@ -177,6 +180,32 @@ def test_a_worker_has_room_for_the_shards_of_its_stations():
     cores = int(workers["template"]["spec"]["containers"][0]["resources"]["limits"]["cpu"])
 
     assert stations / cluster["per_shard"] * cluster["cpus"] <= cores
+
+
+def commands() -> Iterator[list[str]]:
+    """Give the arguments of each of our commands in the manifests."""
+    for container in containers():
+        if container["image"] == "genrecast" and "args" in container:
+            yield container["args"]
+        for run in (container.get("lifecycle", {}).get("preStop"), container.get("livenessProbe")):
+            if run and "exec" in run:
+                words = shlex.split(" ".join(run["exec"]["command"]))
+                yield words[words.index("genrecast") + 1 :]
+
+
+@pytest.mark.skipif(not IS_WHOLE, reason="needs genrecast cluster and genrecast gateway")
+@pytest.mark.parametrize("arguments", list(commands()), ids=" ".join)
+def test_commands_are_such_as_there_are(arguments: list[str]):
+    answer = CliRunner().invoke(cli, [*arguments, "--help"])
+
+    assert answer.exit_code == 0, answer.output
+
+
+@pytest.mark.skipif(not IS_WHOLE, reason="needs genrecast cluster and genrecast gateway")
+def test_nothing_is_wrong_with_the_configuration_of_the_cluster():
+    answer = CliRunner().invoke(cli, ["check", str(FOLDER / "cluster.toml")])
+
+    assert answer.exit_code == 0, answer.output
 
 
 def test_the_head_has_no_shards():
