@@ -14,15 +14,17 @@ import msgspec
 from msgspec import Meta
 
 from streamer import sections
-from streamer.errors import Problem
+from streamer.errors import ConfigError, Problem
 from streamer.sections import (
     ClusterConfig,
+    GatewayConfig,
     HistoryConfig,
     MetricsConfig,
     MqttConfig,
     PageConfig,
     SecurityConfig,
     WebhookConfig,
+    is_local,
 )
 
 DEFAULT_ENDPOINT = "tcp://127.0.0.1:5567"
@@ -63,37 +65,39 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     Attributes:
         bind: ZeroMQ endpoint on which messages are published.
         open_to_network: says in words that `bind` may be reached from other machines.
-        gateways: ZeroMQ endpoints at which gateways accept messages: all are sent there too.
         model: a genrecast model file, or the name of one that is embedded (`SHIPPED_MODELS`).
         provider: ONNX Runtime execution provider; `auto` takes CUDA where it works.
         hop: seconds from one window to the next, 0.1 to 60.
         duty: share of the audio that is decoded, 0.05 to 1; below 1 windows are side by side at best,
             the hop is as long as that takes, and what lies between them is only counted.
         workers: processes that listen; 0: as many as pay for so many stations.
-        station: the stations, at least one, ids unique.
+        gateways: ZeroMQ endpoints at which gateways accept messages: all are sent there too.
+        station: the stations, ids unique; at least one, but in the file of a gateway.
         page: what stations play in a browser, where it is wanted.
         history: what is kept of what stations played, where it is wanted.
         metrics: what Prometheus asks for, where it is wanted.
         mqtt: the bridge to MQTT, where it is wanted.
         webhook: the bridge to a URL, where it is wanted.
-        security: who may subscribe, and where stations may lead.
+        gateway: what a gateway joins that is run from this file.
+        security: who may subscribe, who we are to gateways, and where stations may lead.
         cluster: how stations are shared out over many machines, for `genrecast cluster`.
     """
 
     bind: str = DEFAULT_ENDPOINT
     open_to_network: bool = False
-    gateways: tuple[str, ...] = ()
     model: str | None = None
     provider: Provider = "auto"
     hop: Annotated[float, Meta(ge=0.1, le=60.0)] = 1.0
     duty: Duty = 1.0
     workers: Annotated[int, Meta(ge=0, le=MAX_WORKERS)] = 0
+    gateways: tuple[str, ...] = ()
     station: tuple[StationConfig, ...] = ()
     page: PageConfig | None = None
     history: HistoryConfig | None = None
     metrics: MetricsConfig | None = None
     mqtt: MqttConfig | None = None
     webhook: WebhookConfig | None = None
+    gateway: GatewayConfig | None = None
     security: SecurityConfig = SecurityConfig()
     cluster: ClusterConfig = ClusterConfig()
 
@@ -110,10 +114,23 @@ def resolve(config: Config, folder: Path) -> Config:
     return config
 
 
+_NO_STATION = Problem("no station", "add a [[station]] with 'id' and 'source'")
+
+
 def rules(config: Config) -> Iterator[Problem]:
     """Give what is wrong with a configuration beyond what types alone can say."""
-    if not config.station:
-        yield Problem("no station", "add a [[station]] with 'id' and 'source'")
+    if not config.station and config.gateway is None:
+        yield _NO_STATION
+    yield from sections.endpoints(config.gateways, ("gateways",))
+    security = config.security
+    if security.server_key is not None and security.gateway_key is None:
+        for number, gateway in enumerate(config.gateways):
+            if not is_local(gateway):
+                yield Problem(
+                    f"messages are protected at bind, and would not be on their way to '{gateway}'",
+                    "give key and gateway_key in [security]",
+                    ("gateways", number),
+                )
     yield from sections.rules(dict(_sections(config)))
     seen: set[str] = set()
     stdin = False
@@ -138,6 +155,17 @@ def rules(config: Config) -> Iterator[Problem]:
                 "name one that Python knows, such as 'latin-1' or 'cp1251'",
                 (*key, "charset"),
             )
+
+
+def with_station(config: Config) -> Config:
+    """Give a configuration that a daemon can run: not the file of a gateway alone.
+
+    Raises:
+        ConfigError: there is no station in it.
+    """
+    if not config.station:
+        raise ConfigError.of([_NO_STATION])
+    return config
 
 
 def _sections(config: Config) -> dict[str, msgspec.Struct]:

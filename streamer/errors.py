@@ -128,6 +128,12 @@ class WorkerError(GenrecastError):
     exit_status = 8
 
 
+class UpstreamError(GenrecastError):
+    """A daemon behind a gateway is not heard of any more: its stations become `no-signal` with this code."""
+
+    code = "upstream"
+
+
 class WebError(GenrecastError):
     """The page or the metrics can't be served: address in use, or a library that isn't installed."""
 

@@ -8,11 +8,12 @@ import ipaddress
 import re
 from collections.abc import Iterator
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Meta
 
-from streamer.errors import Problem
+from streamer.errors import Key, Problem
 
 SHORTEST_TOKEN = 16  # characters; a shorter one can be guessed
 HOST_NAME = re.compile(r"[^\W_](?:[\w.-]{0,251}[^\W_])?")
@@ -27,6 +28,11 @@ Token = Annotated[
         min_length=SHORTEST_TOKEN,
         extra={"remedy": "make one with: python3 -c 'import secrets; print(secrets.token_urlsafe())'"},
     ),
+]
+
+PublicKey = Annotated[
+    str,
+    Meta(pattern=r"^[0-9a-fA-F]{64}$(?!\n)", extra={"remedy": "copy what 'genrecast keys show' prints"}),
 ]
 
 
@@ -172,26 +178,47 @@ class ClusterConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     ] = "station"
 
 
+class GatewayConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """`[gateway]`: what `genrecast gateway` joins; a daemon passes it over.
+
+    Attributes:
+        accept: ZeroMQ endpoint at which daemons that have it in their `gateways` come in.
+        from_: endpoints at which further daemons publish, to be heard there.
+        server_key: file with the key that daemons must know; with it, only those in `allow` come in.
+        allow: file that lists the public keys of daemons.
+    """
+
+    accept: str = "tcp://127.0.0.1:5568"
+    from_: tuple[str, ...] = msgspec.field(default=(), name="from")
+    server_key: str | None = None
+    allow: str | None = None
+
+
 class SecurityConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """`[security]`: who may subscribe, and where stations may lead.
+    """`[security]`: who may subscribe, who we are to gateways, and where stations may lead.
 
     Attributes:
         server_key: file with the key of the daemon, as `genrecast keys new` makes it; with it,
             messages are encrypted and only those in `allow` have them.
         allow: file that lists the public keys of subscribers.
+        key: file with the key that the daemon shows to `gateways`.
+        gateway_key: the public key of these gateways, as `genrecast keys show` prints it there.
         allow_private: networks (`10.0.0.0/8`), addresses and host names that stations may lead to
             though they are not of the public internet; True for all.
     """
 
     server_key: str | None = None
     allow: str | None = None
+    key: str | None = None
+    gateway_key: PublicKey | None = None
     allow_private: bool | tuple[str, ...] = ()
 
 
 PATHS: dict[str, tuple[str, ...]] = {
     "history": ("path",),
     "mqtt": ("ca",),
-    "security": ("server_key", "allow"),
+    "security": ("server_key", "allow", "key"),
+    "gateway": ("server_key", "allow"),
 }
 """Of each section the keys that name files, which are meant from the configuration file's folder."""
 
@@ -205,7 +232,12 @@ def rules(sections: dict[str, object]) -> Iterator[Problem]:
             case HistoryConfig(path=str(), url=str()):
                 yield Problem("[history] has both path and url", "leave one of them", ("history", "url"))
             case SecurityConfig():
+                yield from _together(name, section, "server_key", "allow")
+                yield from _together(name, section, "key", "gateway_key")
                 yield from _security(section)
+            case GatewayConfig():
+                yield from _together(name, section, "server_key", "allow")
+                yield from endpoints(section.from_, (name, "from"))
 
 
 def _web(web: WebConfig, name: str) -> Iterator[Problem]:
@@ -226,13 +258,32 @@ def _web(web: WebConfig, name: str) -> Iterator[Problem]:
         )
 
 
-def _security(security: SecurityConfig) -> Iterator[Problem]:
-    if (security.server_key is None) != (security.allow is None):
+def _together(name: str, section: object, one: str, other: str) -> Iterator[Problem]:
+    if (getattr(section, one) is None) != (getattr(section, other) is None):
         yield Problem(
-            "[security] has one of server_key and allow, and they work together",
-            "give both; 'genrecast keys new' makes the files and says the lines",
-            ("security",),
+            f"[{name}] has one of {one} and {other}, and they work together",
+            "give both; 'genrecast keys' makes the files and says the lines",
+            (name,),
         )
+
+
+def endpoints(given: tuple[str, ...], key: Key) -> Iterator[Problem]:
+    """Give what is no endpoint to connect to."""
+    for number, endpoint in enumerate(given):
+        scheme, _, address = endpoint.partition("://")
+        try:
+            right = bool(address) and (scheme == "ipc" or (scheme == "tcp" and split_bind(address)[1] > 0))
+        except ValueError:
+            right = False
+        if not right:
+            yield Problem(
+                f"{key[-1]}: '{endpoint}' is no endpoint",
+                "give tcp://HOST:PORT, such as tcp://gateway.lan:5568, or ipc://PATH",
+                (*key, number),
+            )
+
+
+def _security(security: SecurityConfig) -> Iterator[Problem]:
     for entry in () if isinstance(security.allow_private, bool) else security.allow_private:
         try:
             ipaddress.ip_network(entry, strict=False)
@@ -265,5 +316,16 @@ def is_loopback(host: str) -> bool:
     """Say whether only this machine can reach a host."""
     try:
         return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def is_local(endpoint: str) -> bool:
+    """Say whether only this machine can reach a ZeroMQ endpoint."""
+    try:
+        parts = urlsplit(endpoint)
+        if parts.scheme == "ipc":
+            return True
+        return is_loopback(parts.hostname or "")
     except ValueError:
         return False

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from streamer.config import with_station
 from streamer.errors import ServiceError
 from streamer.unit import HEADER, NAME, SYSTEM, USER, unit
 
@@ -28,7 +29,7 @@ def command(user: bool, path: Path | None, only_print: bool) -> None:
     from streamer.check.load import load_config  # with all that decodes: --help must be quick
 
     path = path or Path("~/.config/genrecast.toml" if user else "/etc/genrecast.toml").expanduser()
-    config = load_config(path)
+    config = with_station(load_config(path))
     text = unit(config, path, _program(), user=user)
     if only_print:
         click.echo(text, nl=False)

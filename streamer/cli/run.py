@@ -4,7 +4,6 @@ import asyncio
 import logging
 import os
 import signal
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,8 +12,8 @@ import click
 import msgspec
 
 from streamer import log
-from streamer.cli.main import tell
-from streamer.config import Config, Provider, StationConfig
+from streamer.cli.ending import end_at_once_if_asked, leave
+from streamer.config import Config, Provider, StationConfig, with_station
 from streamer.errors import ConfigError, GenrecastError
 
 if TYPE_CHECKING:
@@ -58,9 +57,7 @@ def command(
     """
     from streamer.check.load import check_config, load_config
 
-    # Until the loop is there to take them, a wish to end is met at once.
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: os._exit(0))
+    end_at_once_if_asked()
     log.setup(logging.WARNING if quiet else logging.INFO, log_format)
     if config_path and (source is not None or station is not None):
         raise ConfigError(
@@ -78,7 +75,7 @@ def command(
     given = {key: value for key, value in options.items() if value is not None}
 
     def read() -> Config:
-        config = load_config(config_path) if config_path else _one(source, station)
+        config = with_station(load_config(config_path)) if config_path else _one(source, station)
         if config_path and not given:
             return config  # which has been checked
         return check_config(msgspec.structs.replace(config, **given), name="command line")
@@ -110,12 +107,7 @@ def run(read: Callable[[], Config], path: Path | None) -> None:
         ends = [as_error(end) for end in asyncio.new_event_loop().run_until_complete(until_asked)]
     except GenrecastError as error:
         ends = [error]
-    if ends:
-        tell(ends[0])
-    logging.shutdown()
-    sys.stdout.flush()
-    # Nor Python's own end: libraries that have threads were seen to wait in it for ever.
-    os._exit(ends[0].exit_status if ends else 0)
+    leave(ends)
 
 
 async def _until_asked(daemon: "Daemon", path: Path | None) -> "list[Failure]":

@@ -58,13 +58,14 @@ def engine_config(config: Config, stations: tuple[StationConfig, ...]) -> Config
         bind="tcp://127.0.0.1:*",
         open_to_network=False,
         security=alone,
+        gateway=None,
         **dict.fromkeys(ROOMS),
     )
 
 
 def make(config: Config) -> str:
     """Give what tells engines apart that can't be made one another while they run."""
-    fixed = msgspec.structs.replace(engine_config(config, ()), duty=1.0, workers=0)
+    fixed = msgspec.structs.replace(engine_config(config, ()), duty=1.0, workers=0, gateways=())
     return hashlib.blake2b(msgspec.msgpack.encode(fixed), digest_size=8).hexdigest()
 
 

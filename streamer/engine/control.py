@@ -16,7 +16,7 @@ import msgspec
 
 from streamer.engine.reload import Reloaded
 from streamer.errors import ControlError
-from streamer.publish.bus import is_served
+from streamer.publish.endpoint import is_served
 
 log = logging.getLogger(__name__)
 

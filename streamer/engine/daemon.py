@@ -1,9 +1,7 @@
 """The daemon: workers that listen, one socket, attendants beside it, a heartbeat."""
 
 import asyncio
-import contextlib
 import logging
-import secrets
 import statistics
 import time
 from collections.abc import Callable
@@ -12,7 +10,7 @@ from typing import Any
 from streamer.config import Config
 from streamer.engine.attendant import Attendants
 from streamer.engine.crew import Crew
-from streamer.engine.heartbeat import Heart, in_words
+from streamer.engine.heartbeat import Heart, in_words, until_due
 from streamer.engine.launch import Launch
 from streamer.engine.load import Load
 from streamer.engine.member import Member
@@ -22,12 +20,11 @@ from streamer.engine.stand_in import StandIn
 from streamer.engine.wire import Ended, Failure, FromWorker, Pulse, Ready, Said, as_error, failure_of
 from streamer.errors import ConfigError, ControlError, GenrecastError, WorkerError
 from streamer.publish.bus import Bus
-from streamer.publish.keys import server_keys
+from streamer.publish.keys import gateway_keys, server_keys
+from streamer.publish.messages import new_boot
 
 log = logging.getLogger(__name__)
 
-HEARTBEAT_S = 5.0
-TOGETHER_S = 0.1  # news that come together are told together
 LOOK_S = 1.0  # from one look at the load to the next
 
 
@@ -54,12 +51,16 @@ class Daemon:
         notifier: Notifier,
         read: Callable[[], Config] | None = None,
     ) -> None:
-        self.boot = secrets.token_hex(4)
+        self.boot = new_boot()
         self._config, self._launches = config, launches
         self._notifier, self._read = notifier, read
         try:
             self.bus = Bus(
-                config.bind, open_to_network=config.open_to_network, keys=server_keys(config.security)
+                config.bind,
+                open_to_network=config.open_to_network,
+                keys=server_keys(config.security),
+                gateways=config.gateways,
+                gateway_keys=gateway_keys(config.security),
             )
         except BaseException:
             for _, launch in launches:
@@ -131,6 +132,7 @@ class Daemon:
             )
         what = plan(self._config, self._read())
         self._config = what.config
+        self.bus.follow(self._config.gateways)
         self._crew.follow(what)
         await self._attendants.follow(self._config)
         told = answer(what)
@@ -201,16 +203,13 @@ class Daemon:
                 self._notifier.alive()
 
     async def _beat(self, heart: Heart) -> None:
-        """Tell how the daemon itself is, every `HEARTBEAT_S` and when there is news of an attendant."""
+        """Tell how the daemon itself is, regularly and when there is news of an attendant."""
         while True:
             lags_ms, self._lags_ms = self._lags_ms, []
             states = heart.states(self._config.station)
             self.bus.send(heart.beat(states, lags_ms, self._load.factor, self._attendants.told()))
             self._notifier.status(in_words(states))
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._news.wait(), HEARTBEAT_S)
-                await asyncio.sleep(TOGETHER_S)
-            self._news.clear()
+            await until_due(self._news)
 
 
 async def _first(*waits: asyncio.Future[Any]) -> None:

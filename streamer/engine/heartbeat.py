@@ -1,5 +1,7 @@
 """How the daemon itself is, as its heartbeat and its service manager are told."""
 
+import asyncio
+import contextlib
 import time
 from collections import Counter
 from collections.abc import Iterable
@@ -15,6 +17,9 @@ from streamer.engine.wire import Ready
 from streamer.flow import State
 from streamer.publish.bus import Bus
 from streamer.publish.messages import Attending, Heartbeat, utc
+
+HEARTBEAT_S = 5.0
+TOGETHER_S = 0.1  # news that come together are told together
 
 
 class Heart:
@@ -75,6 +80,14 @@ class Heart:
     def states(self, stations: Iterable[StationConfig]) -> dict[State, int]:
         """Count stations by what was last said of them."""
         return dict(Counter(state_of(self._bus, station.id) for station in stations))
+
+
+async def until_due(news: asyncio.Event) -> None:
+    """Wait until the next heartbeat is due: after `HEARTBEAT_S`, or when there are news."""
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(news.wait(), HEARTBEAT_S)
+        await asyncio.sleep(TOGETHER_S)
+    news.clear()
 
 
 def in_words(states: dict[State, int]) -> str:

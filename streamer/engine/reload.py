@@ -9,7 +9,7 @@ from streamer.config import Config, StationConfig
 from streamer.engine.launch import with_stations
 from streamer.engine.wire import Failure
 
-FOLLOWED = frozenset({"station", "duty", "workers", "cluster", *ROOMS})
+FOLLOWED = frozenset({"station", "duty", "workers", "gateways", "gateway", "cluster", *ROOMS})
 """What can change while it runs. All else is what workers and the socket were made with."""
 
 
@@ -22,6 +22,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         changed: stations with other lines than before.
         removed: ids of stations that are no more.
         attendants: that begin, end, or begin anew.
+        gateways: that are sent to from now on, or no more.
         restart: what is otherwise and needs the daemon to be started again.
     """
 
@@ -30,6 +31,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     changed: tuple[StationConfig, ...]
     removed: tuple[str, ...]
     attendants: tuple[str, ...]
+    gateways: tuple[str, ...]
     restart: tuple[str, ...]
 
 
@@ -40,6 +42,7 @@ class Reloaded(msgspec.Struct, frozen=True, kw_only=True):
     changed: list[str] = []
     removed: list[str] = []
     attendants: list[str] = []
+    gateways: list[str] = []
     restart: list[str] = []
     error: Failure | None = None
 
@@ -50,6 +53,7 @@ class Reloaded(msgspec.Struct, frozen=True, kw_only=True):
             "changed": self.changed,
             "removed": self.removed,
             "attendants begun, ended or begun anew": self.attendants,
+            "gateways joined or left": self.gateways,
             "needs a restart": self.restart,
         }
         return [f"{what}: {', '.join(names)}" for what, names in said.items() if names] or ["nothing is new"]
@@ -80,6 +84,7 @@ def plan(now: Config, then: Config) -> Plan:
         changed=tuple(station for station in others if station.id in old and station.id not in late),
         removed=tuple(id for id in old if id not in new),
         attendants=tuple(name for name in ROOMS if _fields(now).get(name) != _fields(then).get(name)),
+        gateways=tuple(sorted({*now.gateways} ^ {*then.gateways})),
         restart=(
             *(key for key in fixed if fixed[key] != getattr(then, key)),
             *(f"station {id} (standard input)" for id in sorted(late)),
@@ -94,6 +99,7 @@ def answer(plan: Plan) -> Reloaded:
         changed=[station.id for station in plan.changed],
         removed=list(plan.removed),
         attendants=list(plan.attendants),
+        gateways=list(plan.gateways),
         restart=list(plan.restart),
     )
 

@@ -21,6 +21,8 @@ REASONS = codes()
 class Live:
     """Takes messages; of a daemon that began anew, nothing older is kept but what was counted.
 
+    At a gateway each station has the `boot` of its own daemon, and the heartbeat that of the gateway.
+
     Attributes:
         beat: the last heartbeat; None before the first.
         stations: the last `genre` message of each station, where they are subscribed to.
@@ -35,21 +37,22 @@ class Live:
         self.without_signal: dict[str, float | None] = {}
         self.reconnects: Counter[str] = Counter()
         self._beat_at = 0.0
-        self._boot = ""
+        self._boots: dict[str, str] = {}  # of the stations
 
     def take(self, message: dict[str, Any], now: float) -> None:
         """Take a message; `now` counts seconds, and never runs back."""
-        if message["boot"] != self._boot:
-            self._boot, self.beat = message["boot"], None
-            self.stations.clear()
-            self.without_signal.clear()
+        station = message["station"]
+        if message["kind"] != "heartbeat":
+            self._boots[station] = message["boot"]
         match message["kind"]:
             case "heartbeat":
+                if self.beat is not None and self.beat["boot"] != message["boot"]:
+                    self._forget_those_of(self.beat["boot"])
                 self.beat, self._beat_at = message, now
             case "genre":
-                self.stations[message["station"]] = message
+                self.stations[station] = message
             case "status":
-                self._take_status(message["station"], message)
+                self._take_status(station, message)
 
     def age_s(self, now: float) -> float | None:
         """Give the seconds since the last heartbeat; None before the first."""
@@ -75,9 +78,16 @@ class Live:
         if event == "lost":
             self.reconnects[reason if reason in REASONS else "other"] += 1
         if event == "stopped" and reason == "removed":
-            self.without_signal.pop(station, None)
-            self.stations.pop(station, None)
+            self._forget(station)
         elif event in ("connected", "format", "title") or (event == "stopped" and reason == "source-ended"):
             self.without_signal[station] = None
         elif self.without_signal.get(station) is None:
             self.without_signal[station] = seconds(message["time"])
+
+    def _forget_those_of(self, boot: str) -> None:
+        for station in [station for station, its in self._boots.items() if its == boot]:
+            self._forget(station)
+
+    def _forget(self, station: str) -> None:
+        for known in (self._boots, self.without_signal, self.stations):
+            known.pop(station, None)

@@ -1,4 +1,4 @@
-"""Who may subscribe: CURVE on the socket, and an answer to each handshake from the list of public keys.
+"""Who may connect: CURVE on the socket, and an answer to each handshake from the list of public keys.
 
 libzmq asks over ZAP (rfc.zeromq.org/spec/27); pyzmq's authenticator answers for us. Who is taken off
 the list is cut off within `LOOK_S`.
@@ -7,7 +7,6 @@ the list is cut off within `LOOK_S`.
 import asyncio
 import logging
 import time
-from collections.abc import Callable
 from typing import Any
 
 import zmq
@@ -23,6 +22,7 @@ log = logging.getLogger(__name__)
 DOMAIN = "genrecast"
 LOOK_S = 1.0  # from one look at the list to the next
 QUIET_S = 10.0  # from one line about refused subscribers to the next: they come again ten times a second
+REBIND_S = 1.0
 HANDSHAKE_MS = 5000  # to hold a connection without having shown a key
 HANDSHAKE_BYTES = 1024  # libzmq counts a client's INITIATE against MAXMSGSIZE: some 300 bytes
 _MONITOR = "inproc://refused"
@@ -33,12 +33,13 @@ class Gate:
     """Lets in to a socket who is on the list.
 
     Args:
-        keys: the daemon's.
+        keys: of whoever binds it.
         socket: not bound yet.
+        who: connects to it, for the log.
     """
 
-    def __init__(self, keys: ServerKeys, socket: "zmq.Socket[bytes]") -> None:
-        self._keys, self._socket = keys, socket
+    def __init__(self, keys: ServerKeys, socket: "zmq.Socket[bytes]", *, who: str = "subscriber") -> None:
+        self._keys, self._socket, self._who = keys, socket, who
         self._own = z85.encode(keys.own.public)
         socket.curve_server = True
         socket.curve_secretkey = keys.own.secret
@@ -46,7 +47,7 @@ class Gate:
         # Else libzmq lets everybody in as long as nobody answers: before `start`, after `stop`.
         socket.setsockopt(zmq.ZAP_ENFORCE_DOMAIN, 1)
         socket.setsockopt(zmq.HANDSHAKE_IVL, HANDSHAKE_MS)
-        socket.setsockopt(zmq.MAXMSGSIZE, HANDSHAKE_BYTES)
+        socket.setsockopt(zmq.MAXMSGSIZE, max(socket.getsockopt(zmq.MAXMSGSIZE), HANDSHAKE_BYTES))
         socket.monitor(_MONITOR, _FAILED)
         self._monitor: zmq.Socket[bytes] = socket.context.socket(zmq.PAIR)
         self._monitor.setsockopt(zmq.RCVHWM, 0)  # a full one would hold up libzmq's own thread
@@ -56,13 +57,13 @@ class Gate:
         self._told_at, self._untold = -QUIET_S, 0
         self._timer: asyncio.TimerHandle | None = None
 
-    def start(self, cut: Callable[[], None]) -> None:
+    def start(self, endpoint: str) -> None:
         """Begin to answer, on the running loop.
 
         Args:
-            cut: drops all connections; those who still may come again by themselves.
+            endpoint: where the socket is bound now.
         """
-        self._cut = cut
+        self._endpoint = endpoint
         self._authenticator.start()
         self._timer = asyncio.get_running_loop().call_later(LOOK_S, self._look)
 
@@ -88,17 +89,33 @@ class Gate:
         while self._monitor.poll(0):
             event: Any = parse_monitor_message(self._monitor.recv_multipart())
             if event["event"] & _FAILED:
-                self._refuse("it has no key, or not this daemon's public key")
+                self._refuse("it has no key, or another public key than ours")
 
     def _reread(self) -> None:
         try:
             if self._keys.allowed.reread():
                 log.warning(
-                    "somebody is no longer in %s: all subscribers must connect anew", self._keys.allowed.path
+                    "somebody is no longer in %s: every %s must connect anew",
+                    self._keys.allowed.path,
+                    self._who,
                 )
                 self._cut()
         except KeysError as error:
             log.error("%s; the list stays what it was (%s)", error.message, error.remedy)
+
+    def _cut(self) -> None:
+        """Drop all connections: libzmq does so where it no longer listens. Who still may comes again."""
+        if not self._socket.closed:
+            self._socket.unbind(self._endpoint)
+            self._rebind()
+
+    def _rebind(self) -> None:
+        try:
+            self._socket.bind(self._endpoint)
+        except zmq.ZMQError as error:  # somebody was quicker; without it there is nothing to do but wait
+            log.error("can't bind '%s' again: %s", self._endpoint, error.strerror)
+            if not self._socket.closed:
+                asyncio.get_running_loop().call_later(REBIND_S, self._rebind)
 
     def _refuse(self, why: str) -> None:
         now = time.monotonic()
@@ -106,5 +123,5 @@ class Gate:
             self._untold += 1
             return
         more = f"; {self._untold} more were since the last such line" if self._untold else ""
-        log.warning("a subscriber was refused: %s%s", why, more)
+        log.warning("a %s was refused: %s%s", self._who, why, more)
         self._told_at, self._untold = now, 0

@@ -15,7 +15,7 @@ import zmq
 from zmq.utils import z85
 
 from streamer.errors import KeysError
-from streamer.sections import SecurityConfig
+from streamer.sections import GatewayConfig, SecurityConfig
 
 KEY_FILE, ALLOW_FILE = "genrecast.key", "allowed-keys"
 MAX_BYTES = 1 << 20  # ten thousand subscribers' keys; what is larger is another file
@@ -111,15 +111,26 @@ class ServerKeys:
     allowed: AllowList
 
 
-def server_keys(security: SecurityConfig) -> ServerKeys | None:
-    """Read what the configuration names; None where it names nothing.
+def server_keys(section: SecurityConfig | GatewayConfig) -> ServerKeys | None:
+    """Read what a section names; None where it names nothing.
 
     Raises:
         KeysError: a file can't be used.
     """
-    if security.server_key is None or security.allow is None:
+    if section.server_key is None or section.allow is None:
         return None
-    return ServerKeys(Key.load(Path(security.server_key)), AllowList(Path(security.allow)))
+    return ServerKeys(Key.load(Path(section.server_key)), AllowList(Path(section.allow)))
+
+
+def gateway_keys(security: SecurityConfig) -> ClientKeys | None:
+    """Read what a daemon shows to gateways; None where the configuration names nothing.
+
+    Raises:
+        KeysError: the file can't be used.
+    """
+    if security.key is None or security.gateway_key is None:
+        return None
+    return ClientKeys(Key.load(Path(security.key)), bytes.fromhex(security.gateway_key))
 
 
 def own_keys(security: SecurityConfig) -> ClientKeys | None:

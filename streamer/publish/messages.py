@@ -6,6 +6,8 @@ says what can be relied on.
 
 import json
 import math
+import secrets
+import time
 from datetime import UTC, datetime
 from functools import cache, lru_cache
 from pathlib import Path
@@ -34,7 +36,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
         v: version of this description.
         station: its id; `-` for the daemon itself.
         seq: counts this station's messages of this kind, from 0, no holes unless messages were lost.
-        boot: random id of this run of the daemon.
+        boot: id of this run of the daemon; one that began later sorts after it.
         time: of the window's last sample; for `status` and `heartbeat` the moment itself.
     """
 
@@ -165,6 +167,7 @@ class Heartbeat(Message, frozen=True, kw_only=True):
         workers: processes that listen.
         restarts: how often one of them died and was started again.
         attendants: those that the configuration asks for, by name.
+        daemons: how many this tells of; more or less than one where a gateway tells it.
     """
 
     kind: Literal["heartbeat"] = "heartbeat"
@@ -184,6 +187,7 @@ class Heartbeat(Message, frozen=True, kw_only=True):
     workers: Count
     restarts: Count
     attendants: dict[str, Attending]
+    daemons: Count = 1
 
 
 class Mel(Message, frozen=True, kw_only=True):
@@ -235,6 +239,11 @@ def encode(message: Message | str) -> bytes:
 def topic(kind: str, station: str) -> bytes:
     """Give the topic; the closing slash makes it match itself alone when used as a prefix."""
     return f"{kind}/{station}/".encode()
+
+
+def new_boot() -> str:
+    """Give an id for a run: milliseconds since the epoch, by which runs sort, and chance."""
+    return f"{int(time.time() * 1e3):011x}{secrets.token_hex(3)}"
 
 
 def utc(seconds: float) -> str:

@@ -24,7 +24,7 @@ from streamer.contract import read_contract
 from streamer.errors import ConfigError, ModelError, SourceError
 from streamer.model.onnx_file import MalformedError, scan
 from streamer.model.session import Model
-from streamer.publish.bus import MAX_PREFIX, Bus
+from streamer.publish.outlet import MAX_PREFIX, Outlet
 from streamer.publish.subscribe import parse
 from streamer.source import http
 from streamer.source.address import AddressPolicy
@@ -121,28 +121,29 @@ def model(data: bytes) -> None:
 
 
 @cache
-def _bus() -> tuple[Bus, "zmq.Socket[bytes]", asyncio.AbstractEventLoop]:
+def _outlet() -> tuple[Outlet, "zmq.Socket[bytes]", asyncio.AbstractEventLoop]:
     loop = asyncio.new_event_loop()
-    bus = Bus(f"ipc://{tempfile.mkdtemp()}/bus")
-    bus.publish([(b"genre/a/", b"{}"), (b"status/kexp/", b"{}")])
-    bus._loop = loop
+    outlet = Outlet({b"genre/a/": b"{}", b"status/kexp/": b"{}"})
+    endpoint = f"ipc://{tempfile.mkdtemp()}/bus"
+    outlet.socket.bind(endpoint)
+    outlet._loop = loop
     client = zmq.Context.instance().socket(zmq.XSUB)
     client.setsockopt(zmq.RCVHWM, 100)
-    client.connect(bus.endpoint)
-    return bus, client, loop
+    client.connect(endpoint)
+    return outlet, client, loop
 
 
 def subscription(data: bytes) -> None:
     """What a subscriber sends, and what it is sent; and what a person is shown of it."""
-    bus, client, loop = _bus()
+    outlet, client, loop = _outlet()
     client.send(b"\x01" + data[:MAX_PREFIX])
     client.send(b"\x00" + data[:MAX_PREFIX])
     client.send(data[:MAX_PREFIX])
     while client.poll(0):
         client.recv_multipart()
-    bus._read_subscriptions()
+    outlet._read_subscriptions()
     loop.run_until_complete(asyncio.sleep(0))
-    bus._replay()
+    outlet._replay()
     message = parse([b"topic", data])
     parse([data])
     if message is not None:

@@ -20,10 +20,11 @@ from hypothesis import strategies as st
 
 from streamer.errors import PublishError
 from streamer.flow import Format, Verdict, Window
-from streamer.publish.bus import Bus, is_local
-from streamer.publish.messages import KINDS, Genre, Message, schema, utc, write_schemas
+from streamer.publish.bus import Bus
+from streamer.publish.messages import KINDS, Genre, Message, new_boot, schema, utc, write_schemas
 from streamer.publish.reporter import Memory, Reporter
 from streamer.publish.subscribe import Subscriber, parse
+from streamer.sections import is_local
 from tests.tiny_model import LABELS
 
 SCHEMAS = Path(__file__).parents[2] / "streamer" / "publish" / "schema"
@@ -246,7 +247,7 @@ def test_a_hostile_title_leaves_the_message_small(letter):
     labels = tuple(f"electronic{i}" for i in range(14))
 
     def act(bus: Bus) -> None:
-        reporter = Reporter(bus, "a" * 64, "b00tb00t", labels)
+        reporter = Reporter(bus, "a" * 64, new_boot(), labels)
         p = np.full(14, 1 / 14, np.float32)
         verdict = Verdict("music", labels[0], 0.5, 0.0, 123456.789, p, labels[0], 0.1234)
         heard = Window(np.zeros((1, 1), np.float32), 1, True, -23.4, -23.4)
