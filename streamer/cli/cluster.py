@@ -21,7 +21,10 @@ UP_S = 120.0
 MOVED_S = 120.0
 
 _address = click.option(
-    "--address", default="auto", show_default=True, help="The head, HOST:PORT; this machine must be a node."
+    "--address",
+    default="auto",
+    show_default=True,
+    help="The head: HOST:PORT from a machine that is a node, ray://HOST:10001 from elsewhere.",
 )
 
 

@@ -25,10 +25,11 @@ LOOK_S = 0.5
 
 
 class Cluster:
-    """A connection with a Ray cluster, from a machine that is one of its nodes.
+    """A connection with a Ray cluster.
 
     Args:
-        address: of the head, `HOST:PORT`; `auto` for the one that this machine belongs to.
+        address: of the head, `HOST:PORT`, from a machine that is a node; `ray://HOST:10001` from elsewhere;
+            `auto` for what `RAY_ADDRESS` says, or the cluster that this machine belongs to.
 
     Raises:
         ClusterError: nobody answers there.
@@ -49,7 +50,7 @@ class Cluster:
             raise ClusterError(
                 f"no Ray cluster answers at '{address}': {str(error).strip().splitlines()[0]}",
                 remedy="start one with 'ray start --head', then 'ray start --address HOST:PORT' elsewhere; "
-                "run this on one of them",
+                "run this on one of them, or name --address ray://HOST:10001",
             ) from error
 
     def close(self) -> None:
@@ -160,7 +161,7 @@ class Cluster:
 
 def _knock(address: str) -> None:
     """See at once whether somebody is there: Ray itself tries for most of a minute."""
-    host, _, port = address.rpartition(":")
+    host, _, port = address.removeprefix("ray://").rpartition(":")
     if host and port.isdecimal():
         with contextlib.closing(socket.create_connection((host.strip("[]"), int(port)), KNOCK_S)):
             pass

@@ -8,9 +8,9 @@ on with what they were last told.
 import logging
 import threading
 import time
+from dataclasses import replace
 
 import msgspec
-import ray
 from ray.exceptions import RayError
 
 from streamer import log as logs
@@ -21,7 +21,6 @@ from streamer.cluster.hashing import homes
 from streamer.cluster.plan import Action, Create, Goal, Retire, Seen, Tell, balance, decide
 from streamer.cluster.shard import Shard
 from streamer.cluster.state import ClusterState, NodeState, Placed, Share
-from streamer.sections import ClusterConfig
 
 log = logging.getLogger(__name__)
 
@@ -67,7 +66,7 @@ class Coordinator:
     def rebalance(self) -> int:
         """Have shards move until all nodes are as full as each other; give how many will."""
         self._looked.wait(FIRST_LOOK_S)
-        self._wanted = balance(self._seen)
+        self._wanted = balance(replace(self._seen, nodes=self._nodes()))  # one may just have come
         return len(self._wanted)
 
     def state(self) -> bytes:
@@ -123,7 +122,7 @@ class Coordinator:
                 del self._wanted[one.number]
         self._seen = Seen(
             placed=tuple(one for one in placed if one.key not in self._ending),
-            nodes=tuple(_nodes(self._desired.config.cluster, self._desired.drained)),
+            nodes=self._nodes(),
             wanted=dict(self._wanted),
             tried={number: now - when for number, when in self._tried.items()},
             running_s={key: now - since for key, (_, _, since) in self._running.items()},
@@ -159,6 +158,9 @@ class Coordinator:
                 self._ending.add((number, generation))
                 fleet.later("retire", fleet.end_shards, [(number, generation)])
 
+    def _nodes(self) -> tuple[NodeState, ...]:
+        return fleet.nodes(self._desired.config.cluster, self._desired.drained)
+
     def _share(self, ids: frozenset[str]) -> bytes:
         stations = tuple(self._stations[id] for id in sorted(ids))
         config = msgspec.msgpack.encode(engine_config(self._desired.config, stations))
@@ -175,22 +177,3 @@ class Coordinator:
 
 def _waits(one: Placed) -> bool:
     return one.silent_s > WAITS_S or one.trouble is not None
-
-
-def _nodes(cluster: ClusterConfig, drained: frozenset[str]) -> list[NodeState]:
-    nodes = []
-    for node in ray.nodes():
-        if not node["Alive"]:
-            continue
-        has = node["Resources"]
-        slots = [has.get("CPU", 0.0) / cluster.cpus] if cluster.cpus else []
-        slots += [has.get(cluster.resource, 0.0) / cluster.per_shard] if cluster.resource else []
-        nodes.append(
-            NodeState(
-                id=node["NodeID"],
-                address=node["NodeManagerAddress"],
-                slots=int(min(slots, default=0)),
-                drained=node["NodeID"] in drained,
-            )
-        )
-    return nodes

@@ -16,7 +16,7 @@ import ray
 from ray.exceptions import GetTimeoutError, RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from streamer.cluster.state import ShardState
+from streamer.cluster.state import NodeState, ShardState
 from streamer.sections import ClusterConfig
 
 log = logging.getLogger(__name__)
@@ -32,6 +32,22 @@ def own_node() -> str:
     """Give the id of the node that this actor is on."""
     node: str = ray.get_runtime_context().get_node_id()
     return node
+
+
+def nodes(cluster: ClusterConfig, drained: frozenset[str]) -> tuple[NodeState, ...]:
+    """Give the nodes that are alive, each with how many shards it could hold."""
+    found = []
+    for node in ray.nodes():
+        if not node["Alive"]:
+            continue
+        id, has = node["NodeID"], node["Resources"]
+        slots = [has.get("CPU", 0.0) / cluster.cpus] if cluster.cpus else []
+        slots += [has.get(cluster.resource, 0.0) / cluster.per_shard] if cluster.resource else []
+        address = node["NodeManagerAddress"]
+        found.append(
+            NodeState(id=id, address=address, slots=int(min(slots, default=0)), drained=id in drained)
+        )
+    return tuple(found)
 
 
 def coordinators() -> list[int]:

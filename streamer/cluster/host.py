@@ -48,8 +48,7 @@ class Host:
         self._loop = asyncio.new_event_loop()
         self._changed = asyncio.Event()
         self._closing = False
-        run = self._loop.run_until_complete
-        self._thread = threading.Thread(target=run, args=(self._run(),), daemon=True)
+        self._thread = threading.Thread(target=self._live, daemon=True)
         self._thread.start()
 
     def follow(self, revision: int, make: str, config: Config) -> None:
@@ -86,6 +85,10 @@ class Host:
             dropped=heartbeat.dropped if heartbeat else 0,
             version=__version__,
         )
+
+    def _live(self) -> None:
+        with contextlib.closing(self._loop):
+            self._loop.run_until_complete(self._run())
 
     async def _run(self) -> None:
         backoff = Backoff(LONGEST_WAIT_S)

@@ -58,6 +58,9 @@ def test_help_loads_nothing_heavy(command):
         (["listen", "--connect", "nonsense"], 6, "nonsense"),
         (["classify"], 2, "PATH"),
         (["bridge", "carrier-pigeon"], 2, "carrier-pigeon"),
+        (["cluster", "up", "missing.toml"], 3, "missing.toml"),
+        (["cluster", "status", "--address", "127.0.0.1:1"], 14, "ray start --head"),
+        (["cluster", "drain"], 2, "NODE"),
         (["metrics"], 2, "--config"),
         (["metrics", "--config", "missing.toml"], 3, "missing.toml"),
         (["bridge", "mqtt"], 2, "--config"),
@@ -297,3 +300,12 @@ def test_an_empty_argument_is_no_default(genrecast, tiny):
     assert genrecast("run", "--model", tiny, "--source", "").returncode == 3
     assert genrecast("run", "--model", tiny, "--source", "stdin:", "--station", "").returncode == 3
     assert genrecast("classify", "--model", tiny, "").returncode == 2
+
+
+def test_without_ray_the_cluster_says_what_to_install():
+    hidden = "import sys; sys.modules['ray'] = None; from streamer.cli.main import main; main(sys.argv[1:])"
+    command = [sys.executable, "-c", hidden, "cluster", "status"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
+
+    assert done.returncode == 3
+    assert "pip install 'genrecast[cluster]'" in done.stderr

@@ -1,0 +1,139 @@
+"""Stations on a real Ray cluster behind a real gateway, and what one subscriber hears meanwhile."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import zmq
+
+from bench.radio import radio
+from tests.ray_nodes import Node, RayNodes, free_port
+from tests.system.conftest import answers, stop, wait_until
+from tests.system.running import ROOT, Heard
+from tests.tiny_model import model_bytes
+
+HEAD = "127.0.0.21"
+NODES = ("127.0.0.22", "127.0.0.23", "127.0.0.24")
+
+
+class OnRay:
+    """A running cluster.
+
+    Attributes:
+        heard: by a subscriber of the gateway.
+        nodes: those that may have shards, by address.
+    """
+
+    def __init__(self, ray: RayNodes, head: Node, redis: str, config: Path, heard: Heard, slots: int) -> None:
+        self.heard = heard
+        self.nodes: dict[str, Node] = {}
+        self._ray, self._head, self._redis, self._config, self._slots = ray, head, redis, config, slots
+
+    def command(self, *arguments: str, seconds: float = 150.0) -> "subprocess.CompletedProcess[str]":
+        """Run `genrecast cluster` to its end; what is said meanwhile waits in the subscriber's socket."""
+        return subprocess.run(
+            [sys.executable, "-m", "streamer.cli", "cluster", *arguments, "--address", self._ray.endpoint],
+            cwd=ROOT,
+            env=self._ray.environment,
+            capture_output=True,
+            text=True,
+            timeout=seconds,
+            check=False,
+        )
+
+    def up(self) -> None:
+        done = self.command("up", str(self._config))
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    def down(self) -> None:
+        done = self.command("down")
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    def state(self) -> dict[str, Any]:
+        done = self.command("status", "--json")
+        assert done.stdout, done.stderr
+        state: dict[str, Any] = json.loads(done.stdout)
+        return state
+
+    def stations_on(self, address: str) -> set[str]:
+        state = self.state()
+        node = next(node["id"] for node in state["nodes"] if node["address"] == address)
+        placed = [one["state"]["stations"] for one in state["placed"] if one["node"] == node and one["state"]]
+        return {id for stations in placed for id in stations}
+
+    def add_node(self, address: str) -> None:
+        resources = json.dumps({"station": self._slots})
+        self.nodes[address] = self._ray.node(address, cpus=8, resources=resources)
+
+    def kill_node(self, address: str) -> None:
+        self.nodes.pop(address).kill()
+
+    def kill_head(self) -> None:
+        self._head.kill()
+
+    def start_head(self) -> None:
+        self._head = self._ray.head(HEAD, cpus=0, redis=self._redis)
+
+
+@contextmanager
+def on_ray(
+    folder: Path, programme: Path, stations: int, *, per_shard: int, hop: float, embedded: bool = False
+) -> Iterator[OnRay]:
+    """Have so many stations play, and a head, three nodes and a gateway; nothing is up yet."""
+    (folder / "tiny.onnx").write_bytes(model_bytes())
+    with ExitStack() as stack:
+        play = stack.enter_context(radio(programme, stations))
+        redis = stack.enter_context(_redis(folder))
+        inlet, outlet = f"tcp://127.0.0.1:{free_port('127.0.0.1')}", f"ipc://{folder}/gateway"
+        process = stack.enter_context(_gateway(inlet, outlet))
+        context = stack.enter_context(zmq.Context())
+        subscriber = stack.enter_context(context.socket(zmq.SUB))
+        subscriber.setsockopt(zmq.RCVHWM, 0)
+        subscriber.subscribe("")
+        subscriber.connect(outlet)
+        ray = stack.enter_context(RayNodes())
+        head = ray.head(HEAD, cpus=0, redis=redis)
+        model = "" if embedded else "model = 'tiny.onnx'\n"
+        lines = "".join(f"[[station]]\nid = 's{n}'\nsource = '{play.url(n)}'\n" for n in range(stations))
+        config = folder / "cluster.toml"
+        config.write_text(
+            f"gateways = ['{inlet}']\nhop = {hop}\n{model}[cluster]\nper_shard = {per_shard}\n{lines}"
+        )
+        running = OnRay(ray, head, redis, config, Heard(subscriber, process), 2 * stations)
+        for address in NODES:
+            running.add_node(address)
+        yield running
+
+
+@contextmanager
+def _gateway(inlet: str, outlet: str) -> Iterator["subprocess.Popen[str]"]:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "streamer.cli", "gateway", "--accept", inlet, "--bind", outlet],
+        cwd=ROOT,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    try:
+        yield process
+        assert process.poll() is None
+    finally:
+        stop(process)
+
+
+@contextmanager
+def _redis(folder: Path) -> Iterator[str]:
+    port = free_port("127.0.0.1")
+    process = subprocess.Popen(
+        ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder)],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+    )
+    try:
+        wait_until(lambda: answers(port), "redis-server", process)
+        yield f"127.0.0.1:{port}"
+    finally:
+        stop(process)
