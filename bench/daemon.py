@@ -46,11 +46,8 @@ class Daemon:
         """Give the MiB of the whole tree: resident (what is shared counts for each), and proportional."""
         rss_kb = pss_kb = 0
         for pid in tree(self.process.pid):
-            with suppress(OSError):
-                text = Path(f"/proc/{pid}/smaps_rollup").read_text()
-                fields = dict(line.split(":") for line in text.splitlines()[1:])
-                rss_kb += int(fields["Rss"].split()[0])
-                pss_kb += int(fields["Pss"].split()[0])
+            rss, pss = memory_kb(pid)
+            rss_kb, pss_kb = rss_kb + rss, pss_kb + pss
         return rss_kb / 1024, pss_kb / 1024
 
 
@@ -95,6 +92,15 @@ def tree(pid: int) -> list[int]:
             for task in Path(f"/proc/{parent}/task").iterdir():
                 found += map(int, (task / "children").read_text().split())
     return found
+
+
+def memory_kb(pid: int) -> tuple[int, int]:
+    """Give the KiB of a process: resident, and proportional; none of one that is gone."""
+    with suppress(OSError):
+        text = Path(f"/proc/{pid}/smaps_rollup").read_text()
+        fields = dict(line.split(":") for line in text.splitlines()[1:])
+        return int(fields["Rss"].split()[0]), int(fields["Pss"].split()[0])
+    return 0, 0
 
 
 def cpu_s(pid: int) -> float:

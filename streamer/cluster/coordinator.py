@@ -18,7 +18,7 @@ from streamer.cluster import fleet
 from streamer.cluster.desired import engine_config, make, unpack
 from streamer.cluster.fleet import Key
 from streamer.cluster.hashing import homes
-from streamer.cluster.plan import Action, Create, Goal, Retire, Seen, Tell, balance, decide
+from streamer.cluster.plan import Action, Create, Goal, Restart, Retire, Seen, Tell, balance, decide
 from streamer.cluster.shard import Shard
 from streamer.cluster.state import ClusterState, NodeState, Placed, Share
 
@@ -101,7 +101,7 @@ class Coordinator:
         self._polled.look()
         now = time.monotonic()
         placed = []
-        for key, (told, state) in sorted(self._polled.states.items()):
+        for key, state in sorted(self._polled.states.items()):
             if state is not None and self._running.get(key, ())[:2] != (state.node, state.pid):
                 self._running[key] = state.node, state.pid, now
             node = state.node if state is not None else self._meant.get(key)
@@ -111,7 +111,7 @@ class Coordinator:
                     number=key[0],
                     generation=key[1],
                     state=state,
-                    silent_s=now - told,
+                    silent_s=self._polled.silent_s[key],
                     node=node,
                     trouble=trouble,
                 )
@@ -153,6 +153,10 @@ class Coordinator:
                     log.info("shard %d: instance %d is there already", number, generation)
             case Tell(number, generation, stations):
                 fleet.shard((number, generation)).follow.remote(self._share(stations))
+            case Restart(number, generation):
+                log.warning("shard %d: instance %d hangs, and is started again", number, generation)
+                self._polled.silent_s[number, generation] = 0.0
+                fleet.restart((number, generation))
             case Retire(number, generation):
                 log.info("shard %d: instance %d is ended", number, generation)
                 self._ending.add((number, generation))

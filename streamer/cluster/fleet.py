@@ -119,37 +119,54 @@ def end_coordinators(before: int | None = None) -> None:
 
 
 class Polled:
-    """What instances last said of themselves, asked again as soon as they have answered."""
+    """What instances last said of themselves, asked again as soon as they have answered.
+
+    Attributes:
+        states: of each, None where it has said nothing yet.
+        silent_s: seconds since it said that, or since it was first seen.
+        troubles: why it could not answer.
+    """
 
     def __init__(self) -> None:
-        self.states: dict[Key, tuple[float, ShardState | None]] = {}
+        self.states: dict[Key, ShardState | None] = {}
+        self.silent_s: dict[Key, float] = {}
         self.troubles: dict[Key, str] = {}
         self._asked: dict[Key, Any] = {}
+        self._looked = time.monotonic()
 
     def look(self) -> None:
         """Take the answers that are there, and ask whoever owes none."""
         keys, now = instances(), time.monotonic()
+        # Where Ray itself held us up, that is nobody's silence.
+        passed, self._looked = min(now - self._looked, 2.0), now
         for gone in self.states.keys() - keys:
-            del self.states[gone]
-            self.troubles.pop(gone, None)
-            self._asked.pop(gone, None)
+            for of_each in (self.states, self.silent_s, self.troubles, self._asked):
+                of_each.pop(gone, None)
         for key in keys:
-            self.states.setdefault(key, (now, None))
+            self.states.setdefault(key, None)
+            self.silent_s[key] = self.silent_s.get(key, 0.0) + passed
         for key, answer in list(self._asked.items()):
             if ray.wait([answer], timeout=0)[0]:
                 del self._asked[key]
-                self._take(key, answer, now)
+                self._take(key, answer)
         for key in keys - self._asked.keys():
             with contextlib.suppress(ValueError):
                 self._asked[key] = shard(key).state.remote()
 
-    def _take(self, key: Key, answer: Any, now: float) -> None:
+    def _take(self, key: Key, answer: Any) -> None:
         try:
-            state = msgspec.msgpack.decode(ray.get(answer, timeout=CALL_S), type=ShardState)
-            self.states[key] = now, state
-            self.troubles.pop(key, None)
+            self.states[key] = msgspec.msgpack.decode(ray.get(answer, timeout=CALL_S), type=ShardState)
         except (RayError, GetTimeoutError) as error:
             self.troubles[key] = str(error).strip().splitlines()[0]
+        else:
+            self.silent_s[key] = 0.0
+            self.troubles.pop(key, None)
+
+
+def restart(key: Key) -> None:
+    """Have Ray end an instance that hangs, and start it again."""
+    with contextlib.suppress(ValueError):
+        ray.kill(shard(key), no_restart=False)
 
 
 def later(name: str, do: Any, *arguments: Any) -> None:

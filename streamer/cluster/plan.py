@@ -13,6 +13,7 @@ from streamer.cluster.state import NodeState, Placed
 
 PATIENCE_S = 20.0  # with stations that are not heard where they are new
 AT_ONCE = 4  # shards that move: each takes room twice while it does
+HUNG_S = 60.0  # an instance that answered once, and does so no more
 REMADE = "its engine is to be another"
 AGAIN_S = 10.0  # an instance that Ray has given up on is not replaced more often
 
@@ -43,7 +44,15 @@ class Retire:
     generation: int
 
 
-Action: TypeAlias = Create | Tell | Retire
+@dataclass(frozen=True)
+class Restart:
+    """End an instance that hangs, for Ray to start it again."""
+
+    number: int
+    generation: int
+
+
+Action: TypeAlias = Create | Tell | Retire | Restart
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,6 +118,7 @@ def decide(goal: Goal, seen: Seen) -> tuple[list[Action], list[str]]:
         actions += [Retire(*one.key) for one in over]
     moves, notes = _moves(goal, seen, groups)
     actions += moves
+    actions += [Restart(*one.key) for one in seen.placed if one.state and one.silent_s > HUNG_S]
     actions += [
         Tell(*one.key, shares[one.key])
         for one in seen.placed

@@ -1,9 +1,11 @@
 from collections import Counter
+from dataclasses import replace
 
+import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streamer.cluster.plan import AT_ONCE, balance
+from streamer.cluster.plan import AT_ONCE, HUNG_S, Restart, balance, decide
 from streamer.cluster.state import NodeState
 from tests.cluster.world import World
 
@@ -131,3 +133,15 @@ def test_balance_leaves_nodes_as_full_as_each_other(world: World, shards: int, d
     most = max(full[node.id] / node.slots for node in nodes)
     assert most <= min((full[node.id] + 1) / node.slots for node in nodes)
     assert balance(world.seen()) == {}
+
+
+@given(worlds, st.floats(0, 200))
+@settings(deadline=None)
+def test_an_instance_that_hangs_is_started_again(world: World, silent_s: float) -> None:
+    world.want(STATIONS, 3)
+    settle(world)
+    seen = world.seen()
+    hung, *others = seen.placed
+    seen = replace(seen, placed=(msgspec.structs.replace(hung, silent_s=silent_s), *others))
+    restarts = [action for action in decide(world.goal(), seen)[0] if isinstance(action, Restart)]
+    assert restarts == ([Restart(*hung.key)] if silent_s > HUNG_S else [])

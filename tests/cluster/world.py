@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from streamer.cluster.hashing import homes
-from streamer.cluster.plan import Create, Goal, Retire, Seen, Tell, decide
+from streamer.cluster.plan import Create, Goal, Restart, Retire, Seen, Tell, decide
 from streamer.cluster.state import NodeState, Placed, ShardState
 
 Key = tuple[int, int]
@@ -62,7 +62,7 @@ class World:
                 instance.began = self._tick
                 own = {id for id, home in self.home.items() if home == number}
                 self._tell(instance, own)
-        actions, self.notes = decide(self._goal(), self.seen())
+        actions, self.notes = decide(self.goal(), self.seen())
         for action in actions:
             match action:
                 case Create(number, generation, node):
@@ -71,6 +71,8 @@ class World:
                     self._place((number, generation), node or self._room())
                 case Tell(number, generation, stations):
                     self._tell(self.instances[number, generation], set(stations))
+                case Restart(number, generation):
+                    raise AssertionError("nobody hangs here")
                 case Retire(number, generation):
                     del self.instances[number, generation]
 
@@ -107,7 +109,7 @@ class World:
                 return False
         return True
 
-    def _goal(self) -> Goal:
+    def goal(self) -> Goal:
         return Goal(
             revision=self._revision,
             make=self.make,

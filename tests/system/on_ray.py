@@ -11,7 +11,7 @@ from typing import Any
 import zmq
 
 from bench.radio import radio
-from tests.ray_nodes import Node, RayNodes, free_port
+from bench.ray_nodes import Node, RayNodes, free_port
 from tests.system.conftest import answers, stop, wait_until
 from tests.system.running import ROOT, Heard
 from tests.tiny_model import model_bytes

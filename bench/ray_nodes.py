@@ -1,4 +1,4 @@
-"""A Ray cluster for tests: nodes as processes, each with an address of its own on loopback."""
+"""A Ray cluster on one machine: nodes as processes, each with an address of its own on loopback."""
 
 import contextlib
 import os
