@@ -19,6 +19,7 @@ COMMANDS = {
     "stations": "Make a configuration of playlists and station lists.",
     "reload": "Have a running daemon read its configuration again.",
     "install": "Write the systemd unit that runs the daemon as a service.",
+    "gateway": "Join many daemons behind one socket.",
     "listen": "Show what a running daemon says.",
     "page": "Show it in a browser.",
     "history": "Show what was played.",
