@@ -24,6 +24,7 @@ RUNS = (  # each by itself: two at once would measure each other
     ("start",),
     ("history",),
     ("page",),
+    ("gateway",),
     ("training",),
     ("teacher",),
 )

@@ -100,6 +100,13 @@ def _page(f: Figures) -> list[tuple[str, str]]:
     ]
 
 
+def _gateway(f: Figures) -> list[tuple[str, str]]:
+    ours, proxy = f["ours_per_s"], f["proxy_per_s"]
+    figure = f"{ours:,} (libzmq's own proxy: {proxy:,}); to one {f['ours_to_one_per_s']:,}"
+    what = f"messages a second through a gateway, {f['daemons']} daemons to {f['subscribers']} subscribers"
+    return [(what, figure)]
+
+
 _ROWS: dict[str, Callable[[Figures], list[tuple[str, str]]]] = {
     "streams": _streams,
     "window": _window,
@@ -109,4 +116,5 @@ _ROWS: dict[str, Callable[[Figures], list[tuple[str, str]]]] = {
     "start": _start,
     "history": _history,
     "page": _page,
+    "gateway": _gateway,
 }

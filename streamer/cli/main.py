@@ -20,6 +20,7 @@ COMMANDS = {
     "reload": "Have a running daemon read its configuration again.",
     "cluster": "Run stations on all machines of a Ray cluster.",
     "install": "Write the systemd unit that runs the daemon as a service.",
+    "gateway": "Join many daemons behind one socket.",
     "listen": "Show what a running daemon says.",
     "page": "Show it in a browser.",
     "history": "Show what was played.",

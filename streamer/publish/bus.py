@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Sequence
 
-from streamer.publish.endpoint import listen, refuse_open
+from streamer.publish.endpoint import listen
 from streamer.publish.gate import Gate
 from streamer.publish.keys import ClientKeys, ServerKeys
 from streamer.publish.messages import ON_DEMAND, RETAINED, Kind, Message, encode, topic
@@ -43,13 +43,12 @@ class Bus:
         gateway_keys: ClientKeys | None = None,
         waiting: int = SEND_HWM,
     ) -> None:
-        if keys is None and not open_to_network:
-            refuse_open(endpoint)
         self._last: dict[bytes, bytes] = {}
         self._own = Outlet(self._last, waiting=waiting)
         self._gate = None if keys is None else Gate(keys, self._own.socket)
         try:
-            self.endpoint = listen(self._own.socket, endpoint)
+            protected = keys is not None or open_to_network
+            self.endpoint = listen(self._own.socket, endpoint, protected=protected)
         except BaseException:
             self._own.close(linger_ms=0)
             raise

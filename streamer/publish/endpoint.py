@@ -9,16 +9,17 @@ from streamer.errors import PublishError
 from streamer.sections import is_local
 
 
-def listen(socket: "zmq.Socket[Any]", endpoint: str, *, name: str = "bind") -> str:
+def listen(socket: "zmq.Socket[Any]", endpoint: str, *, protected: bool, name: str = "bind") -> str:
     """Bind a socket; give the endpoint that it has then.
 
     Args:
         socket: with all its options.
         endpoint: `tcp://HOST:PORT` or `ipc://PATH`; port `*` takes any free one.
+        protected: other machines may reach it.
         name: of the key that gives it.
 
     Raises:
-        PublishError: it is malformed or in use.
+        PublishError: it is malformed, in use, or not local.
     """
     scheme, _, address = endpoint.partition("://")
     port = address.rpartition(":")[2]
@@ -38,6 +39,12 @@ def listen(socket: "zmq.Socket[Any]", endpoint: str, *, name: str = "bind") -> s
             f"{name} = '{endpoint}' names no port from 1 to 65535",
             remedy="give tcp://HOST:PORT, such as tcp://127.0.0.1:5567",
         )
+    if not protected and not is_local(endpoint):
+        raise PublishError(
+            f"{name} = '{endpoint}' can be reached from other machines, and messages are not protected",
+            remedy="give keys ('genrecast keys new'), bind to tcp://127.0.0.1:PORT or ipc://PATH, "
+            "or say open_to_network = true",
+        )
     socket.setsockopt(zmq.IPV6, "[" in endpoint)
     try:
         socket.bind(endpoint)
@@ -47,20 +54,6 @@ def listen(socket: "zmq.Socket[Any]", endpoint: str, *, name: str = "bind") -> s
             remedy="stop whatever uses it, or give another endpoint such as tcp://127.0.0.1:5577",
         ) from error
     return socket.getsockopt_string(zmq.LAST_ENDPOINT)
-
-
-def refuse_open(endpoint: str, *, name: str = "bind") -> None:
-    """Refuse an endpoint that other machines can reach, where nothing protects it.
-
-    Raises:
-        PublishError: they can.
-    """
-    if not is_local(endpoint):
-        raise PublishError(
-            f"{name} = '{endpoint}' can be reached from other machines, and messages are not protected",
-            remedy="give keys ('genrecast keys new'), bind to tcp://127.0.0.1:PORT or ipc://PATH, "
-            "or say open_to_network = true",
-        )
 
 
 def is_served(path: str) -> bool:

@@ -227,6 +227,9 @@ RETAINED = frozenset({"genre", "track", "status", "heartbeat"})
 ON_DEMAND = "mel"
 """The kind that is made only for those stations of which somebody subscribes to it by their full topic."""
 
+UNREADABLE = (msgspec.MsgspecError, ValueError, TypeError, OverflowError, RecursionError)
+"""What reading a stranger's message may raise, its times included."""
+
 _ENCODER = msgspec.json.Encoder()
 
 

@@ -10,7 +10,7 @@ import zmq
 
 from streamer.errors import PublishError
 from streamer.publish.keys import ClientKeys
-from streamer.publish.messages import KINDS, Message
+from streamer.publish.messages import KINDS, UNREADABLE, Message
 
 MAX_MESSAGE = 1 << 20  # bytes; a spectrogram of a minute has 200 KB, all else less than 3
 TIMEOUT_MS = 200  # how long a caller may wait for the chance to do something else
@@ -127,6 +127,6 @@ def parse(frames: list[bytes]) -> dict[str, Any] | None:
         for holder in (message, message["from"]) if kind == "change" else (message,):
             for moment in _MOMENTS & holder.keys():
                 datetime.fromisoformat(holder[moment]).astimezone()  # the schema's pattern takes hour 99
-    except (ValueError, TypeError, OverflowError, RecursionError, msgspec.MsgspecError):
+    except UNREADABLE:
         return None
     return message

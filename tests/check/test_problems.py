@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from streamer.check.load import MAX_BYTES, check_config, examine, load_config
 from streamer.check.structure import Structure
-from streamer.config import Config, StationConfig
+from streamer.config import Config, StationConfig, with_station
 from streamer.errors import ConfigError, Problem
 
 GOOD = """
@@ -115,6 +115,38 @@ def test_editors_on_windows_may_have_saved_it(tmp_path):
     (tmp_path / "c.toml").write_bytes(b"\xef\xbb\xbf" + GOOD.replace("\n", "\r\n").encode())
 
     assert load_config(tmp_path / "c.toml").station[0].id == "a"
+
+
+def test_the_file_of_a_gateway_needs_no_station_and_no_daemon_runs_from_it(tmp_path):
+    assert problems(tmp_path, "[gateway]\n") == []
+    with pytest.raises(ConfigError, match="no station"):
+        with_station(load_config(tmp_path / "c.toml"))
+
+    (missing,) = problems(tmp_path, "bind = 'ipc://x'\n")
+    assert missing.message == "no station"
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("gateways = ['tcp://host']", "gateways: 'tcp://host' is no endpoint"),
+        ("gateways = ['http://host:1']", "gateways: 'http://host:1' is no endpoint"),
+        ("gateways = ['tcp://host:0']", "gateways: 'tcp://host:0' is no endpoint"),
+        ("[gateway]\nfrom = ['ipc://']", "from: 'ipc://' is no endpoint"),
+        ("[gateway]\nallow = 'a'", "[gateway] has one of server_key and allow"),
+        ("[security]\nkey = 'a'", "[security] has one of key and gateway_key"),
+        (
+            "gateways = ['tcp://host:1']\n[security]\nserver_key = 'a'\nallow = 'b'",
+            "messages are protected at bind, and would not be on their way to 'tcp://host:1'",
+        ),
+    ],
+)
+def test_what_is_wrong_with_gateways_is_told(tmp_path, text, says):
+    station = "[[station]]\nid = 'a'\nsource = 'http://one.example/x'\n"
+    (found,) = problems(tmp_path, f"{text}\n{station}")
+
+    assert says in found.message
+    assert found.line is not None
 
 
 def test_files_that_do_not_exist_are_told_where_one_asks(tmp_path):

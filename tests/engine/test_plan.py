@@ -44,6 +44,16 @@ def test_what_cannot_change_is_named_and_stays_as_it_was():
     assert answer(what).lines() == ["needs a restart: bind, hop"]
 
 
+def test_gateways_are_followed():
+    here, there = "tcp://127.0.0.1:1", "tcp://127.0.0.1:2"
+    what = plan(
+        Config(station=BEFORE.station, gateways=(here,)), Config(station=BEFORE.station, gateways=(there,))
+    )
+
+    assert what.config.gateways == (there,)
+    assert answer(what).lines() == [f"gateways joined or left: {here}, {there}"]
+
+
 def test_standard_input_cannot_be_opened_later():
     what = plan(BEFORE, Config(station=(*BEFORE.station, StationConfig(id="pipe", source="stdin:"))))
 

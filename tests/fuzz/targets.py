@@ -22,6 +22,8 @@ from streamer.check.load import load_config
 from streamer.cli.view import first, line
 from streamer.contract import read_contract
 from streamer.errors import ConfigError, ModelError, SourceError
+from streamer.gateway.own import Own
+from streamer.gateway.voices import Voices
 from streamer.model.onnx_file import MalformedError, scan
 from streamer.model.session import Model
 from streamer.publish.outlet import MAX_PREFIX, Outlet
@@ -134,7 +136,7 @@ def _outlet() -> tuple[Outlet, "zmq.Socket[bytes]", asyncio.AbstractEventLoop]:
 
 
 def subscription(data: bytes) -> None:
-    """What a subscriber sends, and what it is sent; and what a person is shown of it."""
+    """What a subscriber sends, and what it and a gateway are sent; and what a person is shown of it."""
     outlet, client, loop = _outlet()
     client.send(b"\x01" + data[:MAX_PREFIX])
     client.send(b"\x00" + data[:MAX_PREFIX])
@@ -144,6 +146,9 @@ def subscription(data: bytes) -> None:
     outlet._read_subscriptions()
     loop.run_until_complete(asyncio.sleep(0))
     outlet._replay()
+    voices = Voices(Own("gateway"))
+    voices.take([(b"genre/a/", data), (b"status/a/", data)], 0.0)
+    voices.tick(1000.0, 1e9)
     message = parse([b"topic", data])
     parse([data])
     if message is not None:

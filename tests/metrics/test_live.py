@@ -116,6 +116,19 @@ def test_a_daemon_that_began_anew_brings_its_own_stations():
     assert told["reconnects_total/worker"] == 1.0
 
 
+def test_at_a_gateway_stations_have_boots_of_their_own() -> None:
+    known = live(
+        heartbeat(boot="gateway"), genre(), genre("b"), status("connected"), status("connected", "b")
+    )
+    known.take(genre("b", boot="another"), 1.0)
+    known.take(status("lost", "c", "upstream", boot="gateway"), 1.0)
+    known.take(heartbeat(boot="the gateway that follows it"), 2.0)
+
+    assert set(known.stations) == {"a", "b"}
+    assert set(known.without_signal) == {"a", "b"}
+    assert known.reconnects == {"upstream": 1}
+
+
 def test_reconnects_are_counted_by_known_reasons_and_all_else_is_other():
     reasons = ["worker", "source-stalled", "source-stalled", "x" * 99, "\n", ""]
     told = samples(live(*(status("lost", reason=reason) for reason in reasons)))

@@ -1,11 +1,9 @@
 """What a daemon sends to gateways, seen from a socket in a gateway's place."""
 
-import asyncio
 import json
 import queue
-import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,48 +14,9 @@ import zmq
 from streamer.publish.bus import Bus
 from streamer.publish.reporter import Reporter
 from streamer.publish.subscribe import Subscriber
+from tests.publish.on_loop import sending
 
 PATIENCE_MS = 10_000
-
-
-class OnLoop:
-    """A bus on a loop of its own in another thread."""
-
-    def __init__(self, gateways: Sequence[str], demanded: Callable[[frozenset[str]], None]) -> None:
-        self._gateways, self._demanded = gateways, demanded
-        ready = threading.Event()
-        self._thread = threading.Thread(target=lambda: asyncio.run(self._main(ready)))
-        self._thread.start()
-        ready.wait()
-
-    async def _main(self, ready: threading.Event) -> None:
-        self._stop, self._loop = asyncio.Event(), asyncio.get_running_loop()
-        self.bus = Bus("tcp://127.0.0.1:*", gateways=self._gateways)
-        self.bus.start(self._demanded)
-        ready.set()
-        await self._stop.wait()
-        self.bus.close()
-
-    def act(self, what: Callable[[Bus], None]) -> None:
-        """Do something on the loop; wait until it is done."""
-
-        async def call() -> None:
-            what(self.bus)
-
-        asyncio.run_coroutine_threadsafe(call(), self._loop).result(30)
-
-    def close(self) -> None:
-        self._loop.call_soon_threadsafe(self._stop.set)
-        self._thread.join()
-
-
-@contextmanager
-def sending(*gateways: str, demanded: Callable[[frozenset[str]], None] = lambda _: None) -> Iterator[OnLoop]:
-    on_loop = OnLoop(gateways, demanded)
-    try:
-        yield on_loop
-    finally:
-        on_loop.close()
 
 
 @contextmanager

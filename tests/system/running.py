@@ -70,15 +70,18 @@ def daemon(
     embedded: bool = False,
     more: str = "",
     quiet: bool = False,
+    name: str = "s",
 ) -> Iterator[Heard]:
-    """Run a daemon over these sources, stations s0, s1, ..., with a subscriber from the start.
+    """Run a daemon over these sources, stations s0, s1, ... of `name` s, with a subscriber from the start.
 
     `more` are further lines of its configuration; a `quiet` one's log is not kept.
     """
     (folder / "tiny.onnx").write_bytes(model_bytes())
     model = "" if embedded else "model = 'tiny.onnx'\n"
     endpoint = f"ipc://{folder}/bus"
-    stations = "".join(f"[[station]]\nid = 's{i}'\nsource = '{source}'\n" for i, source in enumerate(sources))
+    stations = "".join(
+        f"[[station]]\nid = '{name}{i}'\nsource = '{source}'\n" for i, source in enumerate(sources)
+    )
     (folder / "c.toml").write_text(f"bind = '{endpoint}'\n{model}hop = {hop}\n{more}\n{stations}")
     with zmq.Context() as context, context.socket(zmq.SUB) as subscriber:
         subscriber.subscribe("")
