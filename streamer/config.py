@@ -114,7 +114,7 @@ def resolve(config: Config, folder: Path) -> Config:
     return config
 
 
-_NO_STATION = Problem("no station", "add a [[station]] with 'id' and 'source'")
+_NO_STATION = Problem("no station", "add a [[station]] with 'id' and 'source', or [gateway] if it is one's")
 
 
 def rules(config: Config) -> Iterator[Problem]:

@@ -40,13 +40,17 @@ class Gateway:
     def __init__(self, config: Config, *, notifier: Notifier) -> None:
         boot = new_boot()
         self._config, self._notifier = config, notifier
-        self._inlet = Inlet(config.gateway or GatewayConfig(), open_to_network=config.open_to_network)
         self._bus = Bus(
             config.bind,
             open_to_network=config.open_to_network,
             keys=server_keys(config.security),
             waiting=WAITING,
         )
+        try:
+            self._inlet = Inlet(config.gateway or GatewayConfig(), open_to_network=config.open_to_network)
+        except BaseException:
+            self._bus.close()
+            raise
         self._voices = Voices(Own(boot))
         self._hearts = Hearts(boot, time.monotonic())
         self._foreign = 0  # messages that were none of ours
@@ -95,9 +99,13 @@ class Gateway:
 
     async def _look(self) -> None:
         """Say which stations are silent; feed the watchdog."""
+        before = time.monotonic()
         while True:
             await asyncio.sleep(LOOK_S)
-            self._bus.publish(self._voices.tick(time.monotonic(), time.time()))
+            now = time.monotonic()
+            if now - before < 2 * LOOK_S:  # else it was we who were silent: what waits is heard first
+                self._bus.publish(self._voices.tick(now, time.time()))
+            before = now
             self._notifier.alive()
 
     async def _beat(self) -> None:

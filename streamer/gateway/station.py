@@ -30,27 +30,24 @@ class Station:
 
     Attributes:
         current: who speaks for it.
+        state: that was last said.
 
     Args:
         id: of it.
         own: says what no daemon says.
     """
 
-    __slots__ = ("_anew", "_id", "_lost", "_others", "_own", "_said", "_status", "current")
+    __slots__ = ("_anew", "_id", "_lost", "_others", "_own", "_said", "_status", "current", "state")
 
     def __init__(self, id: str, own: Own) -> None:
         self.current = Voice(NOBODY)
+        self.state: State = "no-signal"
         self._id, self._own = id, own
         self._others: dict[str, Voice] = {}
         self._status: bytes | None = None  # the last one that was passed on
         self._said: bytes | None = None  # likewise, of `genre`
-        self._lost = False  # we have said so, and nobody has spoken since
+        self._lost = False  # we have said so, and the current voice has not spoken since
         self._anew = False  # who speaks next has not said what was said last
-
-    @property
-    def state(self) -> State:
-        """What was last said."""
-        return "no-signal" if self._lost else self.current.state
 
     def take(self, kind: str, message: tuple[bytes, bytes], head: Head, now: float, out: Sent) -> None:
         """Take a message with its topic, and add to what is passed on."""
@@ -63,7 +60,7 @@ class Station:
             if self._anew:
                 self._resume(kind, message[1], out)
             if kind == "genre":
-                self._said, voice.told = message[1], True
+                self._said, self.state, voice.told = message[1], voice.state, True
             elif kind == "status":
                 self._status = message[1]
             out.append(message)
@@ -77,8 +74,9 @@ class Station:
         if self.current.is_silent(now) and not (self.current.stopped or self._lost):
             lost = self._own.lost(self._id, self._said, time)
             self._status, self._said = lost[0][1], lost[-1][1]
-            out += lost
+            self.state = "no-signal"
             self._lost = self._anew = True
+            out += lost
 
     def _take_other(self, kind: str, message: tuple[bytes, bytes], head: Head, now: float, out: Sent) -> None:
         voice = self._others.get(head.boot)
@@ -103,7 +101,7 @@ class Station:
         if voice.genre is not None and not voice.told:
             if self._anew:
                 self._resume("genre", voice.genre, out)
-            self._said, voice.told = voice.genre, True
+            self._said, self.state, voice.told = voice.genre, voice.state, True
             out.append((topic("genre", self._id), voice.genre))
         return True
 

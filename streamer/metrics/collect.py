@@ -73,6 +73,9 @@ def _daemon(beat: dict[str, Any]) -> Iterator[Metric]:
     yield _gauge("resident_memory_bytes", "Of the daemon and its workers.", beat["rss_mb"] * 2**20)
     yield _gauge("hop_stretch_ratio", "How many times longer hops are than asked for.", beat["hop_stretch"])
     yield _gauge("workers", "Processes that listen.", beat["workers"])
+    yield _gauge(
+        "daemons", "How many daemons this tells of; a gateway's are those behind it.", beat["daemons"]
+    )
     yield _counter("worker_restarts", "Workers that died and were started again.", beat["restarts"])
     attending = [
         ([name], of["state"] == "running") for name, of in beat["attendants"].items() if name in ROOMS

@@ -134,7 +134,6 @@ def link(gateway: str, last: dict[bytes, bytes], keys: ClientKeys | None) -> Out
     socket.setsockopt(zmq.HEARTBEAT_TIMEOUT, NO_LIFE_MS)
     socket.setsockopt(zmq.IPV6, "[" in gateway)
     if keys is not None:
-        socket.setsockopt(zmq.MAXMSGSIZE, -1)  # libzmq counts the handshake against it
         keys.apply(socket)
     socket.connect(gateway)
     return outlet

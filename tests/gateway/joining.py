@@ -14,12 +14,15 @@ END_S = 10.0
 
 
 @contextmanager
-def gateway(folder: Path, *options: str) -> Iterator["subprocess.Popen[str]"]:
+def gateway(
+    folder: Path, *options: str, env: dict[str, str] | None = None
+) -> Iterator["subprocess.Popen[str]"]:
     """Run a gateway: daemons at `accept` in the folder, subscribers at `bind`."""
     ends = ["--accept", f"ipc://{folder}/accept", "--bind", f"ipc://{folder}/bind"]
     process = subprocess.Popen(
         [sys.executable, "-m", "streamer.cli", "gateway", *ends, *options],
         cwd=ROOT,
+        env=env,
         stderr=subprocess.PIPE,
         text=True,
     )

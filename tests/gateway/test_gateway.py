@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import queue
 import signal
 import subprocess
@@ -23,6 +24,7 @@ from tests.gateway.joining import gateway, hearing, once
 from tests.publish.on_loop import sending
 from tests.system.conftest import wait_until
 from tests.system.running import ROOT, Heard, Message, assert_unbroken
+from tests.system.test_notify import Manager
 
 pytestmark = [pytest.mark.system, pytest.mark.slow]
 
@@ -195,7 +197,7 @@ def test_of_a_station_in_two_daemons_one_is_heard_and_it_does_not_stop_when_it_m
         with hearing(tmp_path, process) as late:
             late.until(lambda m: m["kind"] == "heartbeat")
 
-    told = [m for m in heard.messages if m["station"] == "a"]
+    told = once([m for m in heard.messages if m["station"] == "a"])
     assert [m["boot"] for m in told] == sorted(m["boot"] for m in told)
     assert [m["reason"] for m in told if m["kind"] == "status"] == ["ok", "ok", "removed"]
     assert {m["station"] for m in late.messages} == {"-"}
@@ -222,6 +224,28 @@ def test_stations_of_a_daemon_that_is_gone_are_no_signal_until_it_is_back(tmp_pa
 
     assert (lost["reason"], lost["boot"]) == ("upstream", silent["boot"])
     assert back["boot"] == again.boot
+
+
+def test_a_gateway_that_stood_still_itself_says_of_nobody_that_he_is_gone(tmp_path: Path) -> None:
+    listener = Listener("a")
+    with (
+        gateway(tmp_path) as process,
+        hearing(tmp_path, process) as heard,
+        sending(f"ipc://{tmp_path}/accept") as daemon,
+    ):
+        daemon.act(listener.hears())
+        heard.state("music")
+        process.send_signal(signal.SIGSTOP)
+        for _ in range(14):
+            time.sleep(0.5)
+            daemon.act(listener.hears())
+        process.send_signal(signal.SIGCONT)
+        end = time.monotonic() + 3.0
+        while time.monotonic() < end:
+            daemon.act(listener.hears())
+            heard.state("music")
+
+    assert {m["kind"] for m in heard.messages} == {"genre", "heartbeat"}
 
 
 def test_its_heartbeat_is_that_of_all_daemons(tmp_path: Path) -> None:
@@ -333,6 +357,18 @@ def test_what_it_cannot_do_is_told(options: list[str], status: int, says: str, t
     assert done.returncode == status, done.stderr
     assert says in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_service_manager_is_told_how_it_is(tmp_path: Path) -> None:
+    manager = Manager(f"{tmp_path}/notify")
+    env = os.environ | {"NOTIFY_SOCKET": manager.address, "WATCHDOG_USEC": "60000000"}
+    with gateway(tmp_path, env=env), sending(f"ipc://{tmp_path}/accept") as daemon:
+        manager.until("READY=1")
+        manager.until("WATCHDOG=1")
+        daemon.act(Listener("a").hears())
+        manager.until("STATUS=1 station(s): 1 music")
+    manager.until("STOPPING=1")
+    manager.close()
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])

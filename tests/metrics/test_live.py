@@ -20,6 +20,7 @@ def heartbeat(**more: object) -> Message:
         "version": "1", "model": "m", "provider": "cpu", "uptime": 9.0, "stations": {"music": 1},
         "cpu_by_stage": {"model": 1.5}, "rss_mb": 100.0, "lag_ms_p50": None, "lag_ms_p99": 250.0,
         "windows": 7, "dropped": 2, "hop_stretch": 1.0, "workers": 1, "restarts": 0, "attendants": {},
+        "daemons": 1,
     }  # fmt: skip
     return {"kind": "heartbeat", "station": "-", "boot": "b", "time": UTC} | told | more
 
