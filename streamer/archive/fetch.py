@@ -19,7 +19,7 @@ def fetch(url: str, folder: Path, beat: Callable[[], None]) -> Path:
 
     Args:
         url: of the object.
-        folder: for the copy.
+        folder: for the copy; it is made where it isn't there.
         beat: called after each block.
 
     Raises:
@@ -28,6 +28,7 @@ def fetch(url: str, folder: Path, beat: Callable[[], None]) -> Path:
         ArchiveError: the folder has no room for it.
     """
     name = printable(url.rpartition("/")[2])[-MAX_NAME:]
+    folder.mkdir(mode=0o700, exist_ok=True)
     with NamedTemporaryFile(dir=folder, suffix=f"-{name}", delete=False) as copy:
         path = Path(copy.name)
         try:

@@ -173,9 +173,9 @@ def _check(work: Work, seen: bytes, version: str) -> None:
         raise ClusterError(
             f"node {node} has genrecast {__version__}, not {version}", remedy="install the same everywhere"
         )
-    if place.is_local and not place.names():
+    if not place.names():
         raise ClusterError(
-            f"node {node} does not see {place.out}", remedy="give an --out that all nodes share, or a URL"
+            f"node {node} does not see {place.out}", remedy="give an --out on storage that all nodes share"
         )
     if seen and not os.path.exists(seen):  # noqa: PTH110
         raise ClusterError(

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import secrets
 import shutil
 import signal
 import socket
@@ -117,7 +118,8 @@ class _Child:
     def __init__(self, quiet_s: float) -> None:
         self._quiet_s = quiet_s
         self._decode = msgspec.msgpack.Decoder(FromTagging).decode
-        self._folder = tempfile.mkdtemp(prefix="genrecast-")
+        # The child makes it when it fetches its first object: whatever else is killed leaves nothing.
+        self._folder = f"{tempfile.gettempdir()}/genrecast-{secrets.token_hex(8)}"
         ours, theirs = socket.socketpair()
         with theirs, sheltered():
             self.process = subprocess.Popen(
