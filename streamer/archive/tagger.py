@@ -86,12 +86,13 @@ class Tagger:
             self._child = None
 
     def _alive(self) -> "_Child":
-        """Give the child, a new one where there is none."""
+        """Give the child, a new one where there is none that lives."""
         for left in reversed(range(BEGINNINGS)):
             if self._stopped:
                 raise StoppedError
-            if self._child is not None:
+            if self._child is not None and self._child.process.poll() is None:
                 return self._child
+            self.close()
             self._child = _Child(self._quiet_s)
             if self._stopped:  # while it was begun
                 self.close()
@@ -160,6 +161,7 @@ class _Child:
                 if data := self._connection.recv_bytes():
                     said: Ready | Answer | Failure = self._decode(data)
                     if isinstance(said, Failure):
+                        self.end()
                         raise as_error(said)
                     return said
         except (EOFError, OSError) as error:

@@ -62,7 +62,7 @@ def tag(
         return
     work, tally = Work(place.out, data, name, tags), Tally(plan.todo, time.monotonic())
     if cluster:
-        seen = next((each.path for each in media if b"://" not in each.path), b"")
+        seen = next((each.path for each in media if each.size and b"://" not in each.path), b"")
         dones = run_there(work, plan.todo, jobs, address=address, seen=seen)
     else:
         dones = run_here(work, plan.todo, jobs or cores())
@@ -101,9 +101,11 @@ def _tell(plan: "Plan", out: str) -> None:
     """Say what there is to be done."""
     files = sum(len(part.media) for part in plan.parts)
     todo = sum(len(part.media) for part in plan.todo)
-    logging.info("%s: %s files, %s of them to be tagged", out, f"{files:,}", f"{todo:,}")
+    logging.info("%s: %s of %s files are to be tagged", out, f"{todo:,}", f"{files:,}")
     if plan.unnamed:
-        logging.info("%s files of its plan are not named this time; they are tagged too", f"{plan.unnamed:,}")
+        logging.info(
+            "files of its plan that are not named this time, and are tagged too: %s", f"{plan.unnamed:,}"
+        )
 
 
 @contextlib.contextmanager

@@ -91,8 +91,8 @@ def test_the_same_command_again_tags_what_is_new_alone(tag, archive, tmp_path, s
     (archive / "new.mp3").write_bytes(song)
     status, said = tag(archive, "--out", out)
 
-    assert "0 of them to be tagged" in again
-    assert "1 of them to be tagged" in said
+    assert "0 of 36 files are to be tagged" in again
+    assert "1 of 37 files are to be tagged" in said
     assert status == 0
     assert {path: path.stat().st_mtime_ns for path in before} == before
     assert_each_once(out, 37)
@@ -109,7 +109,7 @@ def test_a_file_that_has_gone_is_told(tag, archive, tmp_path):
     status, said = tag(archive, "--out", out)
 
     assert status == 0
-    assert "1 files of its plan are not named" in said
+    assert "not named this time, and are tagged too: 1" in said
     assert {Path(row["path"]).name: row["code"] for row in rows(out, "errors")} == {
         **BROKEN,
         "song [7].mp3": "source-not-found",

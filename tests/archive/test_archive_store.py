@@ -70,7 +70,7 @@ def test_objects_are_tagged_into_a_store_and_once(tag, bucket):
 
     out = bucket / "out" / "tags"
     assert status == 0, said
-    assert "0 of them to be tagged" in again
+    assert "0 of 36 files are to be tagged" in again
     errors = {Path(row["path"]).name: row["code"] for row in rows(out, "errors")}
     assert errors == {**BROKEN, "unreachable.mp3": "source-connection"}
     assert any("503 Slow Down" in row["message"] for row in rows(out, "errors"))
