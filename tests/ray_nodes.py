@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -75,20 +76,19 @@ class RayNodes:
         """The address that drivers connect to."""
         return self._endpoint
 
-    def head(self, address: str, *, cpus: int, resources: str = "{}") -> Node:
-        """Start the first node; `resources` are JSON."""
+    def head(self, address: str, *, cpus: int, resources: str = "{}", cores: set[int] | None = None) -> Node:
+        """Start the first node; `resources` are JSON, `cores` those that its processes are kept to."""
         port = free_port(address)
         self._endpoint = f"{address}:{port}"
         options = [f"--port={port}", f"--ray-client-server-port={free_port(address)}", "--head"]
-        return self._start(
-            address, cpus, resources, *options, "--include-dashboard=false", f"--temp-dir={self._folder}"
-        )
+        options += ["--include-dashboard=false", f"--temp-dir={self._folder}"]
+        return self._start(address, cpus, resources, cores, *options)
 
-    def node(self, address: str, *, cpus: int, resources: str = "{}") -> Node:
+    def node(self, address: str, *, cpus: int, resources: str = "{}", cores: set[int] | None = None) -> Node:
         """Start a further node."""
-        return self._start(address, cpus, resources, f"--address={self._endpoint}")
+        return self._start(address, cpus, resources, cores, f"--address={self._endpoint}")
 
-    def _start(self, address: str, cpus: int, resources: str, *options: str) -> Node:
+    def _start(self, address: str, cpus: int, resources: str, cores: set[int] | None, *options: str) -> Node:
         log = self._folder / f"{address}.log"
         with log.open("wb") as file:
             process = subprocess.Popen(
@@ -102,6 +102,7 @@ class RayNodes:
                 stdout=file,
                 stderr=file,
                 start_new_session=True,
+                preexec_fn=partial(os.sched_setaffinity, 0, cores) if cores else None,
             )
         node = Node(address, process)
         self.nodes.append(node)

@@ -44,7 +44,7 @@ def list_media(patterns: Iterable[str]) -> list[Media]:
     """
     found: dict[bytes, Media] = {}
     for pattern in patterns:
-        media = [*(_stored(pattern) if is_url(pattern) else _here(local_path(pattern)))]
+        media = [*(_stored(pattern) if is_url(pattern) else _here(pattern.removeprefix("file://")))]
         if not media:
             raise ArchiveError(
                 f"{pattern}: no such file, or no media file below it", remedy="name files, folders or globs"
@@ -63,8 +63,8 @@ def store_error(url: str, error: Exception) -> ArchiveError:
 
 
 def _here(pattern: str) -> Iterator[Media]:
-    named = [pattern] if os.path.lexists(pattern) else glob.iglob(pattern, recursive=True)  # noqa: PTH207 - of an absolute pattern
-    for name in named:
+    named = [pattern] if os.path.lexists(pattern) else glob.iglob(pattern, recursive=True)  # noqa: PTH207
+    for name in map(local_path, named):
         inside = media_below(name) if os.path.isdir(name) else [name]  # noqa: PTH112
         for path in inside:
             yield Media(os.fsencode(path), _size(path))

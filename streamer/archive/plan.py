@@ -82,7 +82,7 @@ def open_plan(place: Place, media: Sequence[Media], tags: Tags) -> Plan:
     Raises:
         ArchiveError: what is there was tagged with something else, or is no plan of ours.
     """
-    written = [name for name in place.names() if name.startswith("plan-")]
+    written = [name for name in place.names() if name.startswith("plan-") and name.endswith(".parquet")]
     parts = [*chain.from_iterable(_decode(place, name, tags) for name in written)]
     named, planned = {each.path for each in media}, {each.path for part in parts for each in part.media}
     new = [each for each in media if each.path not in planned]

@@ -12,12 +12,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from pyarrow import parquet
 
 from tests.audio_files import sound, write
 from tests.cli.conftest import genrecast, tiny  # noqa: F401
-
-pa = pytest.importorskip("pyarrow", reason="needs the archive extra")
-pytest.importorskip("fsspec", reason="needs the archive extra")
 
 ROOT = Path(__file__).parents[2]
 BROKEN = {"empty.ogg": "empty", "short.wav": "too-short", "text.mp3": "not-audio"}
@@ -49,8 +47,6 @@ def archive(tmp_path: Path, song: bytes) -> Path:
 
 def rows(out: Path, table: str) -> list[dict[str, Any]]:
     """Give the rows of a table, in the order of its parts."""
-    from pyarrow import parquet
-
     found: list[dict[str, Any]] = parquet.read_table(out / table).to_pylist()
     return found
 

@@ -9,8 +9,6 @@ import pytest
 from tests.archive.conftest import assert_each_once, begun, enlarge, rows, tables
 from tests.ray_nodes import RayNodes, free_port
 
-pytest.importorskip("ray", reason="needs the cluster extra")
-
 pytestmark = [pytest.mark.slow, pytest.mark.system, pytest.mark.timeout(300)]
 
 HEAD, NODE = "127.0.0.61", "127.0.0.62"

@@ -40,6 +40,16 @@ def test_a_name_that_looks_like_a_glob_is_a_name(folder):
     assert listed(folder, "song [live].mp3") == ["song [live].mp3"]
 
 
+def test_a_folder_above_that_looks_like_a_glob_is_a_folder(folder, monkeypatch):
+    (folder / "[x]").mkdir()
+    (folder / "[x]" / "in.mp3").touch()
+    monkeypatch.chdir(folder / "[x]")
+
+    (media,) = list_media(["*.mp3"])
+
+    assert media.path == os.fsencode(folder / "[x]" / "in.mp3")
+
+
 def test_a_file_that_is_named_twice_is_there_once(folder):
     assert listed(folder, "b", "b/two.mp3", "b/../b") == ["b/c/deep.ogg", "b/one.flac", "b/two.mp3"]
 
