@@ -21,6 +21,7 @@ RUNS = (  # each by itself: two at once would measure each other
     ("latency",),
     ("overload",),
     ("prepare",),
+    ("archive",),
     ("start",),
     ("history",),
     ("page",),

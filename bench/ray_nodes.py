@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -76,10 +77,23 @@ class RayNodes:
         """The address that drivers connect to."""
         return self._endpoint
 
-    def head(self, address: str, *, cpus: int, resources: str = "{}", redis: str = "") -> Node:
-        """Start the first node; `resources` are JSON, `redis` is where its state outlives it.
+    def head(
+        self,
+        address: str,
+        *,
+        cpus: int,
+        resources: str = "{}",
+        redis: str = "",
+        cores: set[int] | None = None,
+    ) -> Node:
+        """Start the first node; once more, and it has the endpoint that it had.
 
-        Started once more, it has the endpoint that it had.
+        Args:
+            address: of it.
+            cpus: how many it offers.
+            resources: that it offers, as JSON.
+            redis: where its state outlives it.
+            cores: those that its processes are kept to.
         """
         self._endpoint = self._endpoint or f"{address}:{free_port(address)}"
         if redis:
@@ -87,15 +101,14 @@ class RayNodes:
         port = self._endpoint.rpartition(":")[2]
         options = [f"--port={port}", f"--ray-client-server-port={free_port(address)}", "--head"]
         folder = tempfile.mkdtemp(prefix="h", dir=self._folder)
-        return self._start(
-            address, cpus, resources, *options, "--include-dashboard=false", f"--temp-dir={folder}"
-        )
+        options += ["--include-dashboard=false", f"--temp-dir={folder}"]
+        return self._start(address, cpus, resources, cores, *options)
 
-    def node(self, address: str, *, cpus: int, resources: str = "{}") -> Node:
+    def node(self, address: str, *, cpus: int, resources: str = "{}", cores: set[int] | None = None) -> Node:
         """Start a further node."""
-        return self._start(address, cpus, resources, f"--address={self._endpoint}")
+        return self._start(address, cpus, resources, cores, f"--address={self._endpoint}")
 
-    def _start(self, address: str, cpus: int, resources: str, *options: str) -> Node:
+    def _start(self, address: str, cpus: int, resources: str, cores: set[int] | None, *options: str) -> Node:
         log = self._folder / f"{address}.log"
         with log.open("wb") as file:
             process = subprocess.Popen(
@@ -109,6 +122,7 @@ class RayNodes:
                 stdout=file,
                 stderr=file,
                 start_new_session=True,
+                preexec_fn=partial(os.sched_setaffinity, 0, cores) if cores else None,
             )
         node = Node(address, process)
         self.nodes.append(node)

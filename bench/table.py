@@ -81,6 +81,13 @@ def _prepare(f: Figures) -> list[tuple[str, str]]:
     ]
 
 
+def _archive(f: Figures) -> list[tuple[str, str]]:
+    rates = f["files_per_s"]
+    floor = f"without Ray {rates['local_1']:.1f} and {rates['local_2']:.1f}"
+    told = f"{rates['1']:.1f} a second on one Ray node, {rates['2']:.1f} on two ({floor})"
+    return [(f"files of {f['seconds']:.0f} s tagged, a core a node", told)]
+
+
 def _start(f: Figures) -> list[tuple[str, str]]:
     return [("from start to the first message, a file", f"{f['median']:.2f} s")]
 
@@ -113,6 +120,7 @@ _ROWS: dict[str, Callable[[Figures], list[tuple[str, str]]]] = {
     "overlap": _overlap,
     "latency": _latency,
     "prepare": _prepare,
+    "archive": _archive,
     "start": _start,
     "history": _history,
     "page": _page,

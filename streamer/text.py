@@ -1,6 +1,7 @@
 """Texts for people to read: nothing secret in them, and nothing that could harm a terminal or a log."""
 
 import json
+import os
 import re
 from typing import Any
 from urllib.parse import urlsplit
@@ -49,6 +50,11 @@ def printable(text: str) -> str:
         return text
     text = text.encode("utf-8", "backslashreplace").decode("utf-8")
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
+def path_text(path: str | bytes | os.PathLike[str]) -> str:
+    """Give a path as text that UTF-8 can hold: a name may be any bytes."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
 def is_secret(key: str) -> bool:

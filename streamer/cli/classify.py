@@ -2,24 +2,20 @@
 
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
+from streamer.archive.media import media_below
 from streamer.errors import GenrecastError, SourceNotFoundError
-from streamer.text import json_line, printable, shown
+from streamer.text import json_line, path_text, printable, shown
 
 if TYPE_CHECKING:
     from streamer.contract import Contract
     from streamer.engine.classify import Classification
     from streamer.flow import Probabilities
-
-# What a folder is searched for; a file that is named is tried whatever its name.
-MEDIA_SUFFIXES = frozenset(
-    {".aac", ".ac3", ".aif", ".aiff", ".avi", ".flac", ".m4a", ".m4b", ".mka", ".mkv", ".mov"}
-    | {".mp2", ".mp3", ".mp4", ".mpg", ".oga", ".ogg", ".opus", ".ts", ".wav", ".webm", ".wma"}
-)
 
 
 @click.command("classify")
@@ -27,19 +23,50 @@ MEDIA_SUFFIXES = frozenset(
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line, also on a terminal.")
 @click.option("--segments", is_flag=True, help="Tell every three seconds too.")
 @click.option("--model", "model_path", help="`accurate`, or a genrecast model file.  [default]")
-def command(paths: tuple[str, ...], as_json: bool, segments: bool, model_path: str | None) -> None:
+@click.option("--out", help="Tag an archive into Parquet: a folder, or a URL such as s3://bucket/tags.")
+@click.option("--jobs", type=click.IntRange(1), help="With --out: at most so many files at a time.  [cores]")
+@click.option("--cluster", is_flag=True, help="With --out: on all nodes of a Ray cluster.")
+@click.option("--address", help="Of the cluster.  [RAY_ADDRESS, or the one that runs here]")
+def command(
+    paths: tuple[str, ...],
+    as_json: bool,
+    segments: bool,
+    model_path: str | None,
+    out: str | None,
+    jobs: int | None,
+    cluster: bool,
+    address: str | None,
+) -> None:
     """Say what whole files are, as fast as possible; a folder means all media in it.
 
     A file that can't be judged gives an object with 'error' and a non-zero exit status
     at the end; the others are still done.
+
+    With --out, PATHs may be globs and URLs of object stores too, and what is said goes into Parquet
+    files there. The same command goes on where it was interrupted, and tags what is new.
     """
+    if "" in paths:
+        raise click.UsageError("an empty PATH; '.' is the working folder")
+    if out is None:
+        if jobs or cluster or address is not None:
+            raise click.UsageError("--jobs, --cluster and --address are for archives: give --out too")
+        _print_each(paths, model_path, as_json=as_json or not sys.stdout.isatty(), segments=segments)
+    if out == "":
+        raise click.UsageError("an empty --out; '.' is the working folder")
+    if as_json or segments:
+        raise click.UsageError("--json and --segments print; with --out all of it is written")
+    if address is not None and not cluster:
+        raise click.UsageError("--address is of a cluster: give --cluster too")
+    from streamer.cli.archive import tag
+
+    tag(paths, out, model_path, jobs=jobs, cluster=cluster, address=address)
+
+
+def _print_each(paths: Sequence[str], model_path: str | None, *, as_json: bool, segments: bool) -> NoReturn:
     from streamer.engine.classify import classify_file
     from streamer.model.session import Model
 
-    if "" in paths:
-        raise click.UsageError("an empty PATH; '.' is the working folder")
     model = Model.load(model_path)
-    as_json = as_json or not sys.stdout.isatty()
     status = 0
     for path in _expand([Path(path) for path in paths]):
         try:
@@ -48,7 +75,7 @@ def command(paths: tuple[str, ...], as_json: bool, segments: bool, model_path: s
             row = _row(path, classify_file(path, model), model.contract, segments=segments)
         except GenrecastError as error:
             status = error.exit_status
-            row = {"path": _shown(path), "error": {"code": error.code, "message": error.message}}
+            row = {"path": path_text(path), "error": {"code": error.code, "message": error.message}}
         click.echo(json_line(row) if as_json else _line(row))
     sys.exit(status)
 
@@ -57,15 +84,14 @@ def _expand(paths: list[Path]) -> list[Path]:
     """Replace folders by the media files in and below them; a folder without any stays."""
     files = []
     for path in paths:
-        inside = path.rglob("*") if os.path.isdir(path) else ()  # noqa: PTH112
-        media = sorted(p for p in inside if p.suffix.lower() in MEDIA_SUFFIXES and p.is_file())
-        files += media or [path]
+        inside = media_below(str(path)) if os.path.isdir(path) else ()  # noqa: PTH112
+        files += sorted(map(Path, inside)) or [path]
     return files
 
 
 def _row(path: Path, what: "Classification", contract: "Contract", *, segments: bool) -> dict[str, Any]:
     row: dict[str, Any] = {
-        "path": _shown(path),
+        "path": path_text(path),
         "state": what.state,
         "genre": what.genre,
         "confidence": round(what.confidence, 4),
@@ -91,11 +117,6 @@ def _named(probabilities: "Probabilities | None", contract: "Contract") -> dict[
     if probabilities is None:
         return None
     return {name: round(float(p), 4) for name, p in zip(contract.labels, probabilities, strict=True)}
-
-
-def _shown(path: Path) -> str:
-    """Give a path as text that JSON can hold: a name may be any bytes."""
-    return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
 def _line(row: dict[str, Any]) -> str:

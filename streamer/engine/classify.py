@@ -1,6 +1,6 @@
 """Whole files as fast as they can be decoded: what `genrecast classify` says, for programs."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,10 +53,15 @@ class Classification:
     segments: list[Segment]
 
 
-def classify_file(path: Path, model: Model) -> Classification:
+def classify_file(path: Path, model: Model, beat: Callable[[], None] = lambda: None) -> Classification:
     """Classify a media file.
 
     Memory does not grow with the file but for the segments, 100 bytes a second.
+
+    Args:
+        path: of the file.
+        model: loaded.
+        beat: called after each minute or two of audio.
 
     Raises:
         SourceError: the file can't be read or holds no audio.
@@ -67,6 +72,7 @@ def classify_file(path: Path, model: Model) -> Classification:
     segments: list[Segment] = []
     for batch in _batches(path, front_end):
         segments += _judge(batch, model)
+        beat()
     if not segments or front_end.position_s < SHORTEST_S:
         raise TooShortError(
             f"{path}: {front_end.position_s:.2f} s of audio are too short to be judged",

@@ -6,7 +6,6 @@ It imports next to nothing: workers have much to load, and do so while the daemo
 import heapq
 import math
 import os
-import signal
 import socket
 import subprocess
 import sys
@@ -16,6 +15,7 @@ import msgspec
 
 from streamer.config import Config, StationConfig
 from streamer.engine.blame import Blame
+from streamer.engine.process import sheltered
 
 PER_WORKER = 128  # stations: two thirds of a slow core; a second process costs memory, and smaller batches
 
@@ -45,19 +45,13 @@ class Launch:
         self.connection, theirs = socket.socketpair()
         module = ["-m", "streamer.engine.worker", str(self.blame.descriptor), str(theirs.fileno())]
         reads_stdin = any(station.source.lower().startswith("stdin:") for station in config.station)
-        # Ctrl-C, and a terminal that is closed, are for the daemon, which tells the workers to end; what is
-        # blocked stays so in a child.
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGHUP})
-        try:
+        with theirs, sheltered():
             self.process = subprocess.Popen(
                 [sys.executable, *module],
                 env={**ENVIRONMENT, **os.environ},
                 stdin=None if reads_stdin else subprocess.DEVNULL,
                 pass_fds=(self.blame.descriptor, theirs.fileno()),
             )
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
-            theirs.close()
 
     def kill(self) -> None:
         """End it at once, and let go of all."""

@@ -1,8 +1,11 @@
-"""What a process costs, as it sees itself, and what of it can be given back."""
+"""What a process costs, as it sees itself, what of it can be given back, and how a child is begun."""
 
+import contextlib
 import ctypes
 import os
 import resource
+import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 
@@ -26,3 +29,16 @@ def give_back() -> None:
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     if trim is not None:
         trim(0)
+
+
+@contextlib.contextmanager
+def sheltered() -> Iterator[None]:
+    """Keep Ctrl-C, and a terminal that is closed, from the children begun within: they are for the parent.
+
+    What is blocked stays so in a child; the parent tells it to end.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGHUP})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

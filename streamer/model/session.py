@@ -72,17 +72,8 @@ class Model:
     @classmethod
     def load(cls, path: str | Path | None = None, *, provider: Provider = "auto") -> "Model":
         """Load a file, or an embedded model: the default one, or another by its name."""
-        name = "default" if path is None else str(path)
-        path = Path(str(files("streamer.model") / f"{name}.onnx")) if name in SHIPPED_MODELS else Path(name)
-        try:
-            with path.open("rb") as file:
-                data = file.read(MAX_BYTES + 1)  # whatever the file system says of its size
-        except OSError as error:
-            raise ModelError(
-                f"{path}: can't be read: {error.strerror}",
-                remedy=f"give --model an existing file, or one of {', '.join(SHIPPED_MODELS)}",
-            ) from error
-        return cls(data, name=path.name, provider=provider)
+        data, name = read_model(path)
+        return cls(data, name=name, provider=provider)
 
     def classify(self, given: NDArray[np.float32]) -> NDArray[np.float32]:
         """Judge windows.
@@ -140,6 +131,25 @@ class Model:
                 f"promises {probe.probabilities[worst]:.6f} within {probe.tolerance:g}",
                 remedy="the file is damaged or was exported for another front end: " + REMEDY,
             )
+
+
+def read_model(path: str | Path | None = None) -> tuple[bytes, str]:
+    """Read what `Model` takes: a file's bytes and its name; the file is as of `Model.load`.
+
+    Raises:
+        ModelError: it can't be read.
+    """
+    name = "default" if path is None else str(path)
+    path = Path(str(files("streamer.model") / f"{name}.onnx")) if name in SHIPPED_MODELS else Path(name)
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)  # whatever the file system says of its size
+    except OSError as error:
+        raise ModelError(
+            f"{path}: can't be read: {error.strerror}",
+            remedy=f"give --model an existing file, or one of {', '.join(SHIPPED_MODELS)}",
+        ) from error
+    return data, path.name
 
 
 def _check_tensor(name: str, side: str, tensor: str, found: Any, shape: list[int | None]) -> None:

@@ -1,0 +1,96 @@
+"""From patterns to files: paths, folders, globs, and URLs of any store that fsspec knows."""
+
+import glob
+import os
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
+
+from fsspec.core import url_to_fs
+
+from streamer.archive.media import is_media, media_below
+from streamer.errors import ArchiveError
+
+
+class Media(NamedTuple):
+    """A file.
+
+    Attributes:
+        path: absolute, or a URL; as the file system has it, since a name may be any bytes.
+        size: in bytes, 0 where a store doesn't say.
+    """
+
+    path: bytes
+    size: int
+
+
+def is_url(path: str) -> bool:
+    """Say whether a path is a URL of a store, and not one of this machine's."""
+    return "://" in path and not path.startswith("file://")
+
+
+def local_path(path: str) -> str:
+    """Give a path of this machine, be it a `file://` URL, as an absolute one."""
+    return os.path.abspath(path.removeprefix("file://"))  # noqa: PTH100 - Path drops a '//' of names
+
+
+def list_media(patterns: Iterable[str]) -> list[Media]:
+    """Give the files that patterns name, each once, sorted by path.
+
+    A folder means all media in it and below it. A glob (`*`, `?`, `[...]`, `**`) means what a
+    shell would make of it. What is named is taken whatever its ending.
+
+    Raises:
+        ArchiveError: a pattern names nothing, or its store can't be asked.
+    """
+    found: dict[bytes, Media] = {}
+    for pattern in patterns:
+        media = [*(_stored(pattern) if is_url(pattern) else _here(pattern.removeprefix("file://")))]
+        if not media:
+            raise ArchiveError(
+                f"{pattern}: no such file, or no media file below it", remedy="name files, folders or globs"
+            )
+        found |= {each.path: each for each in media}
+    return sorted(found.values())
+
+
+def store_error(url: str, error: Exception) -> ArchiveError:
+    """Give what a user can do about an error of a store; its libraries raise whatever they like."""
+    said = str(error).splitlines() or [type(error).__name__]
+    remedy = (
+        "pip install what it names" if isinstance(error, ImportError) else "look at the address and its keys"
+    )
+    return ArchiveError(f"{url}: the store can't be asked: {said[0]}", remedy=remedy)
+
+
+def _here(pattern: str) -> Iterator[Media]:
+    named = [pattern] if os.path.lexists(pattern) else glob.iglob(pattern, recursive=True)  # noqa: PTH207
+    for name in map(local_path, named):
+        inside = media_below(name) if os.path.isdir(name) else [name]  # noqa: PTH112
+        for path in inside:
+            yield Media(os.fsencode(path), _size(path))
+
+
+def _size(path: str) -> int:
+    try:
+        return os.stat(path).st_size  # noqa: PTH116 - a million of them
+    except OSError:  # what can't be read is told when its turn comes
+        return 0
+
+
+def _stored(pattern: str) -> Iterator[Media]:
+    try:
+        store, path = url_to_fs(pattern)
+        found: dict[str, dict[str, Any]] = (
+            store.glob(path, detail=True)
+            if glob.has_magic(path) and not store.exists(path)
+            else {path: store.info(path)}
+        )
+        for name, info in found.items():
+            inside = store.find(name, detail=True) if info["type"] == "directory" else {name: info}
+            for each, its in inside.items():
+                if each == name or is_media(each):
+                    yield Media(os.fsencode(store.unstrip_protocol(each)), its.get("size") or 0)
+    except FileNotFoundError:
+        return
+    except Exception as error:
+        raise store_error(pattern, error) from error

@@ -1,0 +1,111 @@
+"""Where an archive's tables go: a folder, or a prefix in any store that fsspec knows."""
+
+import contextlib
+import os
+import secrets
+from pathlib import Path
+from typing import Any
+
+from fsspec.core import url_to_fs
+
+from streamer.archive.listing import is_url, local_path, store_error
+from streamer.errors import ArchiveError
+
+LEFT = ".part"  # ending of what is being written
+
+
+class Place:
+    """Files that are there when they are whole.
+
+    Args:
+        out: a folder, or a URL; it need not be there yet.
+
+    Attributes:
+        out: the same; a folder's as an absolute path.
+        is_local: it is a folder.
+
+    Raises:
+        ArchiveError: the URL means no store that is known here.
+    """
+
+    def __init__(self, out: str) -> None:
+        self.is_local = not is_url(out)
+        self.out = local_path(out) if self.is_local else out.rstrip("/")
+        self._store: Any = None
+        if not self.is_local:
+            try:
+                self._store, self._root = url_to_fs(self.out)
+            except Exception as error:
+                raise store_error(out, error) from error
+
+    def names(self, folder: str = "") -> list[str]:
+        """Give the names of the files in a folder of it, sorted; none where it isn't there.
+
+        Raises:
+            ArchiveError: it can't be read.
+        """
+        try:
+            if self.is_local:
+                return sorted(path.name for path in Path(self.out, folder).iterdir())
+            self._store.invalidate_cache()
+            found = self._store.ls(f"{self._root}/{folder}".rstrip("/"), detail=False)
+            return sorted(name.rstrip("/").rpartition("/")[2] for name in found)
+        except FileNotFoundError:
+            return []
+        except Exception as error:
+            raise self._error(folder, "read", error) from error
+
+    def read(self, name: str) -> bytes:
+        """Give what a file holds.
+
+        Raises:
+            ArchiveError: it can't be read.
+        """
+        try:
+            if self.is_local:
+                return Path(self.out, name).read_bytes()
+            data: bytes = self._store.cat_file(f"{self._root}/{name}")
+        except Exception as error:
+            raise self._error(name, "read", error) from error
+        return data
+
+    def write(self, name: str, data: bytes) -> None:
+        """Write a file, which takes the place of one of its name when it is whole.
+
+        Raises:
+            ArchiveError: it can't be written.
+        """
+        try:
+            if self.is_local:
+                _replace(Path(self.out, name), data)
+            else:
+                self._store.pipe_file(f"{self._root}/{name}", data)
+        except Exception as error:
+            raise self._error(name, "written", error) from error
+
+    def sweep(self) -> None:
+        """Take away what writers that were killed have left."""
+        if self.is_local:
+            for left in Path(self.out).rglob(f".*{LEFT}"):
+                left.unlink(missing_ok=True)
+
+    def _error(self, name: str, what: str, error: Exception) -> ArchiveError:
+        said = getattr(error, "strerror", None) or error
+        return ArchiveError(
+            f"{self.out}/{name}: can't be {what}: {said}", remedy="give an --out that may be written to"
+        )
+
+
+def _replace(path: Path, data: bytes) -> None:
+    """Write beside the file, then rename: also a machine that loses its power leaves no half of one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}{LEFT}")
+    try:
+        with part.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    finally:
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)

@@ -1,0 +1,128 @@
+"""`genrecast classify --out`: an archive into Parquet, with its progress."""
+
+import contextlib
+import logging
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import click
+
+from streamer import log
+from streamer.errors import ArchiveError, MissingExtraError
+
+if TYPE_CHECKING:
+    from streamer.archive.plan import Plan, Tags
+    from streamer.archive.tally import Tally
+
+EVERY_S = 30.0  # a line, where nobody looks at a terminal
+INTERRUPTED = 130  # as shells have it for Ctrl-C
+
+
+def tag(
+    patterns: Sequence[str],
+    out: str,
+    model: str | None,
+    *,
+    jobs: int | None,
+    cluster: bool,
+    address: str | None,
+) -> None:
+    """Tag what the patterns name; exit with 130 where it was interrupted.
+
+    Raises:
+        MissingExtraError: the libraries for archives, or for clusters, are not installed.
+        ArchiveError: see `open_plan`, `list_media`; or no file at all could be tagged.
+        GenrecastError: what ended the run.
+    """
+    try:
+        from streamer.archive.listing import list_media
+        from streamer.archive.place import Place
+        from streamer.archive.plan import open_plan
+        from streamer.archive.run import Work, cores, run_here
+        from streamer.archive.tally import Tally
+    except ModuleNotFoundError as error:
+        raise MissingExtraError("classify --out", "archive") from error
+    if cluster:
+        try:
+            from streamer.archive.nodes import run_there
+        except ModuleNotFoundError as error:
+            raise MissingExtraError("classify --cluster", "cluster") from error
+    from streamer.model.session import read_model
+
+    log.setup(logging.INFO)
+    place, (data, name) = Place(out), read_model(model)
+    tags = _tags(data, name)
+    media = list_media(patterns)
+    plan = open_plan(place, media, tags)
+    _tell(plan, place.out)
+    if not plan.todo:
+        return
+    work, tally = Work(place.out, data, name, tags), Tally(plan.todo, time.monotonic())
+    if cluster:
+        seen = next((each.path for each in media if each.size and b"://" not in each.path), b"")
+        dones = run_there(work, plan.todo, jobs, address=address, seen=seen)
+    else:
+        dones = run_here(work, plan.todo, jobs or cores())
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        with contextlib.closing(dones), _shown(tally) as show:
+            for done in dones:
+                tally.add(done)
+                show()
+    except KeyboardInterrupt:
+        click.echo(f"{tally.line(time.monotonic())}; the same command goes on from here", err=True)
+        sys.exit(INTERRUPTED)
+    place.sweep()
+    click.echo(f"{place.out}: {tally.summary(time.monotonic())}", err=True)
+    if tally.errors:
+        click.echo(f"why they failed: {place.out}/errors", err=True)
+    if tally.files and tally.errors == sum(len(part.media) for part in plan.parts):
+        raise ArchiveError(
+            f"none of the {tally.files:,} files could be tagged", remedy=f"{place.out}/errors says why"
+        )
+
+
+def _tags(data: bytes, name: str) -> "Tags":
+    """Check the model, and give what it makes of an archive."""
+    import hashlib
+
+    from streamer.archive.plan import Tags
+    from streamer.contract import CONTRACT_VERSION
+    from streamer.model.session import Model
+
+    contract = Model(data, name=name, provider="cpu").contract
+    return Tags(contract.name, hashlib.sha256(data).hexdigest(), CONTRACT_VERSION, contract.labels)
+
+
+def _tell(plan: "Plan", out: str) -> None:
+    """Say what there is to be done."""
+    files = sum(len(part.media) for part in plan.parts)
+    todo = sum(len(part.media) for part in plan.todo)
+    logging.info("%s: %s of %s files are to be tagged", out, f"{todo:,}", f"{files:,}")
+    if plan.unnamed:
+        logging.info(
+            "files of its plan that are not named this time, and are tagged too: %s", f"{plan.unnamed:,}"
+        )
+
+
+@contextlib.contextmanager
+def _shown(tally: "Tally") -> Iterator[Callable[[], None]]:
+    """Give a function that shows how far it is, where people look, else now and then in the log."""
+    if not sys.stderr.isatty():
+        last = time.monotonic()
+
+        def say() -> None:
+            nonlocal last
+            if time.monotonic() - last >= EVERY_S:
+                last = time.monotonic()
+                logging.info("%s", tally.line(last))
+
+        yield say
+        return
+    from rich.console import Console
+
+    with Console(stderr=True).status(tally.line(time.monotonic())) as status:
+        yield lambda: status.update(tally.line(time.monotonic()))
