@@ -9,7 +9,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -113,6 +112,7 @@ class RayNodes:
         with log.open("wb") as file:
             process = subprocess.Popen(
                 [
+                    *(("taskset", "--cpu-list", ",".join(map(str, cores))) if cores else ()),
                     *(str(Path(sys.executable).with_name("ray")), "start", "--block", *options),
                     *(f"--node-ip-address={address}", f"--num-cpus={cpus}", f"--resources={resources}"),
                     *("--object-store-memory=100000000", "--disable-usage-stats"),
@@ -122,7 +122,6 @@ class RayNodes:
                 stdout=file,
                 stderr=file,
                 start_new_session=True,
-                preexec_fn=partial(os.sched_setaffinity, 0, cores) if cores else None,
             )
         node = Node(address, process)
         self.nodes.append(node)
