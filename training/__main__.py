@@ -5,6 +5,7 @@ import shlex
 import signal
 import sys
 from collections import Counter
+from functools import partial
 from pathlib import Path
 
 from training.console import guarded, out
@@ -48,14 +49,7 @@ def _parser() -> argparse.ArgumentParser:
 
     fit = commands.add_parser("fit", help="train a recipe on a prepared set")
     _data_options(fit)
-    fit.add_argument("--out", type=Path, required=True, metavar="RUN", help="folder of the run")
-    fit.add_argument("--split-seed", type=int, default=1, metavar="SEED", help="of the folds (default: 1)")
-    fit.add_argument("--fold", type=int, metavar="K", help="hold fold K out (default: train on everything)")
-    fit.add_argument("--tensorboard", action="store_true", help="write the curves for TensorBoard, too")
-    fit.add_argument("--resume", action="store_true", help="go on with the run in --out")
-    fit.add_argument("--stop-after", type=int, metavar="STEP", help="stop there as if interrupted")
-    fit.set_defaults(run=_fit)
-
+    _fit_options(fit)
     _evaluate_options(
         commands.add_parser("evaluate", help="figures, tables and plots of runs, or of a recipe's folds")
     )
@@ -63,6 +57,49 @@ def _parser() -> argparse.ArgumentParser:
     _explain_options(commands.add_parser("explain", help="what in a clip drove a run's answer, as pictures"))
     _tune_options(commands.add_parser("tune", help="fit how windows become verdicts, on held-out programmes"))
     return parser
+
+
+def _fit_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--out", type=Path, required=True, metavar="RUN", help="folder of the run, or of all")
+    parser.add_argument("--split-seed", type=int, default=1, metavar="SEED", help="of the folds (default: 1)")
+    parser.add_argument(
+        "--fold", type=int, metavar="K", help="hold fold K out (default: train on everything)"
+    )
+    parser.add_argument("--tensorboard", action="store_true", help="write the curves for TensorBoard, too")
+    parser.add_argument("--resume", action="store_true", help="go on with the run in --out")
+    parser.add_argument("--stop-after", type=int, metavar="STEP", help="stop there as if interrupted")
+    many = parser.add_argument_group(
+        "many runs", "in folders under --out; the same command goes on with what is there"
+    )
+    many.add_argument("--all-folds", action="store_true", help="hold each fold out in turn")
+    many.add_argument("--split-seeds", type=_integers, metavar="A,B,..", help="each of these, too")
+    many.add_argument(
+        "--sweep",
+        action="append",
+        default=[],
+        metavar="KEY=V,W,..",
+        help="try these values of a recipe's key (fit.rate=0.01,0.02), and all combinations if given again",
+    )
+    many.add_argument("--jobs", type=int, default=1, metavar="N", help="processes at once (1)")
+    _cluster_options(parser)
+    parser.set_defaults(run=_fit)
+
+
+def _cluster_options(parser: argparse.ArgumentParser) -> None:
+    cluster = parser.add_argument_group("on a Ray cluster", "of which this machine is one")
+    cluster.add_argument(
+        "--ray",
+        nargs="?",
+        const="auto",
+        metavar="HOST:PORT",
+        help="train there instead (default: the cluster that runs here; 'local' starts one)",
+    )
+    cluster.add_argument(
+        "--cpus-per-trial", type=_count, default=1, metavar="N", help="cores and threads of a training (1)"
+    )
+    cluster.add_argument(
+        "--gpus-per-trial", type=_gpus, metavar="N", help="or a share of one (default: 1 where there is any)"
+    )
 
 
 def _evaluate_options(parser: argparse.ArgumentParser) -> None:
@@ -93,11 +130,26 @@ def _evaluate_options(parser: argparse.ArgumentParser) -> None:
         "--baselines", type=Path, metavar="JSON", help="figures of other models, to show beside"
     )
     parser.add_argument("--tune", type=Path, metavar="JSON", help="figures of programmes, to show beside")
+    _cluster_options(parser)
     parser.set_defaults(run=_evaluate)
 
 
 def _integers(text: str) -> tuple[int, ...]:
     return tuple(int(part) for part in text.split(","))
+
+
+def _count(text: str) -> int:
+    count = int(text)
+    if count < 1:
+        raise ValueError
+    return count
+
+
+def _gpus(text: str) -> float:
+    gpus = float(text)
+    if gpus < 0 or (gpus > 1 and not gpus.is_integer()):  # as Ray has it
+        raise ValueError
+    return gpus
 
 
 def _set_options(parser: argparse.ArgumentParser, readers: dict[str, type[Reader]]) -> None:
@@ -231,14 +283,59 @@ def _teach(options: argparse.Namespace) -> None:
 
 
 def _fit(options: argparse.Namespace) -> None:
+    if options.all_folds or options.split_seeds or options.sweep:
+        _fit_many(options)
+        return
+    from training.checkpoint import load
     from training.fit import fit
+    from training.folds import train_all
 
     job = _job(options, options.fold, options.out, split_seed=options.split_seed)
-    state = fit(job, resume=options.resume, stop_after=options.stop_after)
+    if options.ray is None:
+        state = fit(job, resume=options.resume, stop_after=options.stop_after)
+    else:
+        _refuse(options, "stop_after", "--ray")
+        train_all([job], cluster=_cluster(options))
+        state, _ = load(job.out)
     last = state.curves[-1]
     print(f"{options.out}: step {state.step} of {job.recipe.fit.steps}, loss {last.loss:.3f}", end="")
     held_out = last.held_out_accuracy
     print("" if held_out is None else f", accuracy of held-out windows {held_out:.3f}")
+
+
+def _fit_many(options: argparse.Namespace) -> None:
+    from training.errors import RunError
+    from training.folds import train_all
+    from training.settings import settings_of
+    from training.sweep import sweep
+
+    _refuse(options, "stop_after", "--all-folds, --split-seeds or --sweep")
+    if options.all_folds:
+        _refuse(options, "fold", "--all-folds")
+    elif options.fold is None and options.split.endswith("folds"):
+        raise RunError("nothing is held out to compare the runs by", remedy="give --all-folds, or --fold K")
+    job = _job(options, options.fold, options.out, split_seed=options.split_seed)
+    settings = settings_of(job.recipe, options.sweep)
+    train = partial(train_all, parallel=options.jobs, cluster=_cluster(options))
+    sweep(job, settings, options.split_seeds or (options.split_seed,), train)
+
+
+def _refuse(options: argparse.Namespace, name: str, beside: str) -> None:
+    """Refuse an option beside another that leaves it without a meaning."""
+    from training.errors import RunError
+
+    if getattr(options, name) is not None:
+        raise RunError(
+            f"--{name.replace('_', '-')} means nothing beside {beside}", remedy="give one or the other"
+        )
+
+
+def _cluster(options: argparse.Namespace):
+    from training.folds import Cluster
+
+    if options.ray is None:
+        return None
+    return Cluster(address=options.ray, cpus=options.cpus_per_trial, gpus=options.gpus_per_trial)
 
 
 def _evaluate(options: argparse.Namespace) -> None:
@@ -249,6 +346,7 @@ def _evaluate(options: argparse.Namespace) -> None:
         split_seeds=options.split_seeds,
         hop_s=options.hop,
         jobs=options.jobs,
+        cluster=_cluster(options),
         leaky=options.leaky,
         audio=options.audio,
         robustness_clips=options.robustness_clips,
