@@ -1,6 +1,7 @@
 """`python -m training`: prepare a data set, fit a recipe, evaluate runs, tune the decision."""
 
 import argparse
+import re
 import shlex
 import signal
 import sys
@@ -139,17 +140,15 @@ def _integers(text: str) -> tuple[int, ...]:
 
 
 def _count(text: str) -> int:
-    count = int(text)
-    if count < 1:
-        raise ValueError
-    return count
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"'{text}' is no whole number from 1")
+    return int(text)
 
 
 def _gpus(text: str) -> float:
-    gpus = float(text)
-    if gpus < 0 or (gpus > 1 and not gpus.is_integer()):  # as Ray has it
-        raise ValueError
-    return gpus
+    if not re.fullmatch(r"\d+|0?\.\d+", text):  # as Ray shares them out
+        raise argparse.ArgumentTypeError(f"'{text}' is neither a whole number nor a share of one")
+    return float(text)
 
 
 def _set_options(parser: argparse.ArgumentParser, readers: dict[str, type[Reader]]) -> None:

@@ -11,12 +11,12 @@ import os
 import signal
 import socket
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, NoReturn
+from typing import Any
 
 from streamer.errors import ClusterError, GenrecastError, MissingExtraError
 from training import checkpoint
@@ -24,28 +24,20 @@ from training.console import out as console
 from training.errors import DataError, RunError
 from training.fit import Job, fit
 from training.folds import Cluster
+from training.store import PreparedSet
 
 try:
     import ray
     from ray import tune
+    from ray.exceptions import RayError
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 except ImportError as error:
     raise MissingExtraError("--ray", "cluster") from error
 
-DEATHS = (
-    10  # of the workers of one trial: machines may be taken away, but a training that kills its own must end
-)
-ANSWER_S = 5.0  # a head that takes no connection in that time is not there; Ray itself would wait two minutes
-STORE_BYTES = (
-    80 * 2**20
-)  # of a cluster of our own: near the least that Ray takes, as trials hand over nothing
-QUIET = {
-    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # else Ray warns of its own default
-    "RAY_USAGE_STATS_ENABLED": "0",
-    "RAY_AIR_NEW_OUTPUT": "0",
-    "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
-    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
-    "TUNE_DISABLE_SIGINT_HANDLER": "1",  # it would write its own state for ten seconds; ours is in the runs
-}
+DEATHS = 10  # of a trial's workers: machines may be taken away, but what kills its own must end
+ANSWER_S = 5.0  # a head that takes no connection by then is not there; Ray itself would wait two minutes
+STORE_BYTES = 80 * 2**20  # of a cluster of our own: near the least that Ray takes; trials hand over nothing
+SAME = "have the same code and libraries on all machines, under the same path"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,54 +74,55 @@ class Here:
             )
         if checkpoint.commit() != self.commit:
             raise RunError(
-                f"the code is at commit {checkpoint.commit()} there, and at {self.commit} here",
-                remedy="have the same code on all machines, or on storage that they share",
+                f"the code is at commit {checkpoint.commit()} there, and at {self.commit} here", remedy=SAME
             )
 
 
 def train_on_ray(jobs: Sequence[Job], cluster: Cluster) -> None:
     """Train the jobs, as many at once as the cluster has room for; see `training.folds.train_all`."""
-    jobs = [_elsewhere(job) for job in jobs]
-    with _seen(jobs) as here, _connected(cluster):
+    jobs = [replace(_anywhere(job), threads=job.threads or cluster.cpus) for job in jobs]
+    with _seen(jobs) as here, _connected(cluster.address):
         each = _given(jobs, cluster)
-        threads = [replace(job, threads=job.threads or cluster.cpus) for job in jobs]
-        sent = threads if each["gpu"] else [replace(job, device="cpu") for job in threads]
-        teller = Teller(sent)
+        _check_machines(here, each, len(jobs))
+        if not each["gpu"]:
+            jobs = [replace(job, device="cpu") for job in jobs]
+        teller = Teller(jobs)
         with TemporaryDirectory() as state:  # Tune's own, which nobody needs again
-            trials = tune.Tuner(
-                tune.with_resources(tune.with_parameters(_trial, jobs=sent, here=here), each),
-                param_space={"job": tune.grid_search(list(range(len(sent))))},
+            tune.Tuner(
+                tune.with_resources(tune.with_parameters(_trial, jobs=jobs, here=here), each),
+                param_space={"job": tune.grid_search(list(range(len(jobs))))},
                 run_config=tune.RunConfig(
                     storage_path=state,
                     verbose=0,
                     callbacks=[teller],
+                    stop=teller,
                     failure_config=tune.FailureConfig(max_failures=DEATHS),
                 ),
-            )
-            try:
-                trials.fit()
-            except tune.TuneError:
-                if teller.failed is None:
-                    raise
-                raise teller.failed from None
+            ).fit()
+    if teller.failed is not None:
+        raise teller.failed
 
 
 def _trial(config: dict[str, Any], jobs: Sequence[Job], here: Here) -> dict[str, str]:
-    """Train one job, in a worker: what went wrong is an answer, since Tune would try an error again."""
+    """Train one job, in a worker."""
     console.quiet = True
+    return _answer(lambda: (here.check(), fit(jobs[config["job"]], resume=True)))
+
+
+def _answer(work: Callable[[], object]) -> dict[str, str]:
+    """Work on another machine: what went wrong is an answer, since Tune would try again after an error."""
     answer = {"node": ray.util.get_node_ip_address()}
     try:
-        here.check()
-        fit(jobs[config["job"]], resume=True)
+        work()
     except GenrecastError as error:
         return answer | {"failed": error.message, "remedy": error.remedy}
     except Exception as error:  # noqa: BLE001
-        return answer | {"failed": repr(error), "remedy": "the same command goes on once that is mended"}
+        return answer | {"failed": repr(error), "remedy": "once that is mended the same command goes on"}
     return answer
 
 
-class Teller(tune.Callback):
-    """Tells a user how trials end; one that failed ends them all.
+class Teller(tune.Callback, tune.Stopper):
+    """Tells a user how trials end; once one has failed all end.
 
     Args:
         jobs: by their numbers.
@@ -141,34 +134,42 @@ class Teller(tune.Callback):
         self._trained = 0
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        """Say that it is trained, or end."""
-        answer = trial.last_result
+        """Say that it is trained, or remember why it isn't."""
+        out, answer = self._out(trial), trial.last_result
         if "failed" in answer:
-            self._fail(trial, f" on {answer['node']}: {answer['failed']}", answer["remedy"])
-        self._trained += 1
-        done = f"{self._trained} of {len(self._jobs)}"
-        console.print(f"{self._out(trial)} is trained on {answer['node']} ({done})")
+            self.failed = RunError(
+                f"training {out} on {answer['node']}: {answer['failed']}", remedy=answer["remedy"]
+            )
+        elif self.failed is None:
+            self._trained += 1
+            done = f"{self._trained} of {len(self._jobs)}"
+            console.print(f"{out} is trained on {answer['node']} ({done})")
 
     def on_trial_recover(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """Say that it goes on where its worker died."""
         console.print(f"{self._out(trial)}: its worker died; it goes on from its checkpoint")
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        """End: its workers died too often, or could not even begin."""
-        reason = str(trial.get_pickled_error()).strip().splitlines()[-1]
-        remedy = "have the same code and libraries, and enough memory, on all machines; see Ray's logs"
-        self._fail(trial, f": its workers died {trial.num_failures} times: {reason}", remedy)
+        """Remember that its workers died too often."""
+        reason = _last_line(trial.get_pickled_error())
+        self.failed = RunError(
+            f"training {self._out(trial)}: its workers died {trial.num_failures} times: {reason}",
+            remedy="see Ray's logs; the same command goes on",
+        )
+
+    def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
+        """Say whether this trial shall end: it does so by itself."""
+        return False
+
+    def stop_all(self) -> bool:
+        """Say whether all shall end."""
+        return self.failed is not None
 
     def _out(self, trial: Any) -> Path:
         return self._jobs[trial.config["job"]].out
 
-    def _fail(self, trial: Any, how: str, remedy: str) -> NoReturn:
-        """End all trials; Tune makes a text of what a callback raises, so it is kept."""
-        self.failed = RunError(f"training {self._out(trial)}{how}", remedy=remedy)
-        raise self.failed
 
-
-def _elsewhere(job: Job) -> Job:
+def _anywhere(job: Job) -> Job:
     """Give the job with paths that mean the same in any folder."""
     begin_from = job.begin_from.resolve() if job.begin_from else None
     teach = [folder.resolve() for folder in job.teach]
@@ -178,8 +179,9 @@ def _elsewhere(job: Job) -> Job:
 @contextmanager
 def _seen(jobs: Sequence[Job]) -> Iterator[Here]:
     """Give what this machine sees; the mark stands as long."""
+    sets = [PreparedSet(folder) for folder in {folder for job in jobs for folder in (job.data, *job.teach)}]
+    indices = [prepared.folder / "index.json" for prepared in sets]
     folder = Path(os.path.commonpath([job.out for job in jobs]))
-    folders = sorted({folder for job in jobs for folder in (job.data, *job.teach)})
     mark = folder / f".shared-{uuid.uuid4().hex}"
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -187,10 +189,9 @@ def _seen(jobs: Sequence[Job]) -> Iterator[Here]:
     except OSError as error:
         raise RunError(f"{folder} can't be written: {error.strerror}", remedy="give another --out") from error
     try:
-        sets = {folder / "index.json": digest(folder / "index.json") for folder in folders}
-        yield Here(sets, mark, checkpoint.commit())
+        yield Here({index: digest(index) for index in indices}, mark, checkpoint.commit())
     finally:
-        mark.unlink()
+        mark.unlink(missing_ok=True)
 
 
 def digest(path: Path) -> str:
@@ -199,26 +200,20 @@ def digest(path: Path) -> str:
 
 
 @contextmanager
-def _connected(cluster: Cluster) -> Iterator[None]:
-    """Connect with a cluster, or start one here; nothing of Ray's is shown."""
-    os.environ.update({name: os.environ.get(name, value) for name, value in QUIET.items()})
-    own = {"include_dashboard": False, "object_store_memory": STORE_BYTES}
+def _connected(address: str) -> Iterator[None]:
+    """Connect with a cluster, or start one here."""
+    own = {"include_dashboard": False, "object_store_memory": STORE_BYTES} if address == "local" else {}
     terminated = signal.getsignal(signal.SIGTERM)
     try:
-        _knock(cluster.address)
-        ray.init(
-            address=cluster.address,
-            log_to_driver=False,
-            logging_level=logging.CRITICAL,
-            **(own if cluster.address == "local" else {}),
-        )
+        _knock(address)
+        ray.init(address=address, log_to_driver=False, logging_level=logging.CRITICAL, **own)
     except (OSError, RuntimeError, ValueError) as error:
         raise ClusterError(
-            f"no Ray cluster answers at '{cluster.address}': {str(error).strip().splitlines()[0]}",
-            remedy="start one with 'ray start --head', and 'ray start --address HOST:PORT' on each machine, "
-            "and run this on one of them; or give --ray local",
+            f"no Ray cluster answers at '{address}': {str(error).strip().splitlines()[0]}",
+            remedy="start one with 'ray start --head' and 'ray start --address HOST:PORT', and run this on "
+            "one of its machines, with RAY_AUTH_MODE=token where it has a token; or give --ray local",
         ) from error
-    signal.signal(signal.SIGTERM, terminated)  # Ray has put its own in its place
+    signal.signal(signal.SIGTERM, terminated)  # Ray's own would let Ray's C++ dump its stack
     try:
         yield
     finally:
@@ -230,28 +225,55 @@ def _knock(address: str) -> None:
     address = os.environ.get("RAY_ADDRESS", address) if address == "auto" else address
     if address not in {"auto", "local"}:
         host, _, port = address.rpartition(":")
+        if not port.isdecimal():
+            raise ValueError("an address is HOST:PORT")
         socket.create_connection((host, int(port)), ANSWER_S).close()
 
 
 def _given(jobs: Sequence[Job], cluster: Cluster) -> dict[str, float]:
-    """Give what each trial gets, which one machine at least must have."""
-    machines = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    """Give what each trial gets: CPUs, and GPUs where they are wanted and there are any."""
     gpus = cluster.gpus
     if gpus is None:
         wanted = any(job.device != "cpu" for job in jobs)
-        gpus = 1 if wanted and any(machine.get("GPU") for machine in machines) else 0
-    each = {"cpu": cluster.cpus, "gpu": gpus}
-    rooms = [
-        min(int(machine.get(name.upper(), 0) // count) for name, count in each.items() if count)
-        for machine in machines
-    ]
-    if not any(rooms):
-        largest = max(machines, key=lambda machine: machine.get("CPU", 0))
+        gpus = 1 if wanted and ray.cluster_resources().get("GPU") else 0
+    return {"cpu": cluster.cpus, "gpu": gpus}
+
+
+def _room(node: dict[str, Any], each: dict[str, float]) -> int:
+    """Give how many trials a machine can train at once."""
+    if not node["Alive"]:
+        return 0
+    return min(int(node["Resources"].get(name.upper(), 0) / count) for name, count in each.items() if count)
+
+
+def _check_machines(here: Here, each: dict[str, float], count: int) -> None:
+    """Have all machines that can train say whether they see what this one does.
+
+    Raises:
+        ClusterError: none has room for a trial.
+        RunError: one doesn't, or has other code.
+    """
+    nodes = [node for node in ray.nodes() if _room(node, each)]
+    if not nodes:
         raise ClusterError(
-            f"no machine of the cluster has {cluster.cpus} CPUs and {gpus:g} GPUs for a training",
-            remedy="give --cpus-per-trial and --gpus-per-trial as one has: the largest has "
-            f"{largest.get('CPU', 0):g} and {largest.get('GPU', 0):g}",
+            f"no machine of the cluster has {each['cpu']:g} CPUs and {each['gpu']:g} GPUs for a training",
+            remedy="give --cpus-per-trial and --gpus-per-trial as one has: see 'ray status'",
         )
-    at_once = min(sum(rooms), len(jobs))
-    console.print(f"trainings: {len(jobs)}, {at_once} at once; machines of the cluster: {len(machines)}")
-    return each
+    look = ray.remote(num_cpus=0)(lambda: _answer(here.check))
+    places = [NodeAffinitySchedulingStrategy(node["NodeID"], soft=False) for node in nodes]
+    asked = [look.options(scheduling_strategy=place).remote() for place in places]
+    for node, answering in zip(nodes, asked, strict=True):
+        try:
+            answer = ray.get(answering)
+        except RayError as error:
+            answer = {"failed": _last_line(error), "remedy": SAME}
+        if "failed" in answer:
+            raise RunError(
+                f"{node['NodeManagerAddress']} can't train: {answer['failed']}", remedy=answer["remedy"]
+            )
+    at_once = min(sum(_room(node, each) for node in nodes), count)
+    console.print(f"trainings: {count}, {at_once} at once; machines: {len(nodes)}")
+
+
+def _last_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[-1]

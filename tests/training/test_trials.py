@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -35,15 +37,15 @@ def sweep(data: Path, recipe: Path, out: Path) -> list[object]:
 
 
 @contextmanager
-def running(*words: object, **env: str) -> Iterator[subprocess.Popen[str]]:
-    """Run `python -m words` until it ends, or as long as it is wanted."""
+def running(home: Path, *words: object, **env: str) -> Iterator[subprocess.Popen[str]]:
+    """Run `python -m words` until it ends, or as long as it is wanted; Ray's files and key go to `home`."""
     process = subprocess.Popen(
         [sys.executable, "-m", *map(str, words)],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env={"PATH": "/usr/bin:/bin", "HOME": "/tmp", **env},
+        env={"PATH": "/usr/bin:/bin", "HOME": str(home), "RAY_TMPDIR": str(home), **env},
     )
     try:
         yield process
@@ -61,10 +63,10 @@ def until(holds: Callable[[], bool]) -> None:
 
 
 @pytest.fixture
-def session() -> Iterator[str]:
-    """A folder for Ray's files; its sockets allow no long names."""
+def home() -> Iterator[Path]:
+    """A folder with a short name, since there are Ray's sockets in it."""
     with TemporaryDirectory(prefix="ray-") as folder:
-        yield folder
+        yield Path(folder)
 
 
 def below(pid: int) -> dict[int, str]:
@@ -104,13 +106,13 @@ def here(prepared: Path, recipe: Path, tmp_path_factory: pytest.TempPathFactory)
 
 @pytest.mark.timeout(400)
 def test_runs_of_a_cluster_equal_those_of_one_machine(
-    prepared: Path, recipe: Path, here: Path, tmp_path: Path, session: str
+    prepared: Path, recipe: Path, here: Path, tmp_path: Path, home: Path
 ) -> None:
     """Interrupted by Ctrl-C after a first checkpoint; begun again, and all workers killed after another."""
     words = [*sweep(prepared, recipe, tmp_path / "out"), "--ray", "local"]
     runs = [tmp_path / "out" / run for run in RUNS]
 
-    with running(*words, RAY_TMPDIR=session) as process:
+    with running(home, *words) as process:
         until(lambda: any(map(steps, runs)))
         started = below(process.pid)
         process.send_signal(signal.SIGINT)
@@ -121,7 +123,7 @@ def test_runs_of_a_cluster_equal_those_of_one_machine(
 
     reached = sum(map(steps, runs))
     assert reached < 2 * 300
-    with running(*words, RAY_TMPDIR=session) as process:
+    with running(home, *words) as process:
         until(lambda: sum(map(steps, runs)) > reached)
         for pid, name in below(process.pid).items():
             if name.startswith("ray::ImplicitFunc"):
@@ -181,19 +183,31 @@ def test_evaluation_finds_all_folds_and_gives_the_same_figures(prepared: Path, t
 
 
 def test_one_run_is_trained_on_a_cluster(
-    prepared: Path, run_of_fold: Path, tmp_path: Path, session: str
+    prepared: Path, run_of_fold: Path, tmp_path: Path, home: Path
 ) -> None:
-    options = ("--recipe", "smoke", "--data", prepared, "--folds", 2, "--fold", 0, "--threads", 1)
+    run = tmp_path / "run"
+    options = ("--recipe", "smoke", "--data", prepared, "--out", run, "--folds", 2, "--fold", 0)
 
-    with running(
-        "training", "fit", *options, "--out", tmp_path / "run", "--ray", "local", RAY_TMPDIR=session
-    ) as process:
+    with running(home, "training", "fit", *options, "--ray", "local") as process:
         out, err = process.communicate(timeout=WITHIN_S)
 
     assert process.returncode == 0, err
     assert "step 80 of 80" in out
-    trained, expected = (folder / checkpoint.FILE for folder in (tmp_path / "run", run_of_fold))
-    assert trained.read_bytes() == expected.read_bytes()
+    assert (run / checkpoint.FILE).read_bytes() == (run_of_fold / checkpoint.FILE).read_bytes()
+
+
+def test_training_that_fails_on_a_cluster_says_why_and_where(
+    prepared: Path, run_of_fold: Path, tmp_path: Path, home: Path
+) -> None:
+    """The run of another fold is in its place."""
+    run = shutil.copytree(run_of_fold, tmp_path / "run")
+    options = ("--recipe", "smoke", "--data", prepared, "--out", run, "--folds", 2, "--fold", 1)
+
+    with running(home, "training", "fit", *options, "--ray", "local") as process:
+        _, err = process.communicate(timeout=WITHIN_S)
+
+    assert process.returncode == RunError.exit_status
+    assert re.fullmatch(rf"training fit: training {run} on \S+: {run} is a run with another fold\n.*\n", err)
 
 
 def test_machine_that_sees_another_set_is_refused(prepared: Path, tmp_path: Path) -> None:
@@ -224,11 +238,18 @@ def test_machine_that_sees_another_set_is_refused(prepared: Path, tmp_path: Path
     ],
 )
 def test_mistake_is_told_before_anything_is_trained(
-    words: tuple[object, ...], error: type[GenrecastError], said: str, prepared: Path, tmp_path: Path
+    words: tuple[object, ...],
+    error: type[GenrecastError],
+    said: str,
+    prepared: Path,
+    tmp_path: Path,
+    home: Path,
 ) -> None:
     out = tmp_path / "out"
 
-    with running("training", "fit", "--recipe", "smoke", "--data", prepared, "--out", out, *words) as process:
+    with running(
+        home, "training", "fit", "--recipe", "smoke", "--data", prepared, "--out", out, *words
+    ) as process:
         _, err = process.communicate(timeout=WITHIN_S)
 
     assert process.returncode == error.exit_status, err
@@ -237,11 +258,11 @@ def test_mistake_is_told_before_anything_is_trained(
     assert not list(tmp_path.rglob(checkpoint.FILE))
 
 
-def test_missing_ray_names_the_extra(prepared: Path, tmp_path: Path) -> None:
+def test_missing_ray_names_the_extra(prepared: Path, tmp_path: Path, home: Path) -> None:
     (tmp_path / "ray.py").write_text("raise ImportError\n")
     words = ("--recipe", "smoke", "--data", prepared, "--out", tmp_path / "out", "--ray")
 
-    with running("training", "fit", *words, PYTHONPATH=f"{tmp_path}:{ROOT}") as process:
+    with running(home, "training", "fit", *words, PYTHONPATH=f"{tmp_path}:{ROOT}") as process:
         _, err = process.communicate(timeout=WITHIN_S)
 
     assert process.returncode == MissingExtraError.exit_status
