@@ -27,7 +27,7 @@ class Setting:
     @property
     def name(self) -> str:
         """Its values in words, which also name its folder; empty where there are none."""
-        return ",".join(f"{key}={value}".lower() for key, value in self.values.items())
+        return ",".join(f"{key}={value}".lower() for key, value in sorted(self.values.items()))
 
 
 def settings_of(recipe: Recipe, sweep: Sequence[str]) -> list[Setting]:

@@ -101,8 +101,9 @@ def _dev_nll(answer: Answers, prepared: PreparedSet) -> float:
 
 
 def chosen_by(states: Sequence[RunState]) -> str:
-    """Say what settings are chosen by, as `HOW` has it: the dev parts, where all runs have one."""
-    if not all(state.dev for state in states):
+    """Say what settings are chosen by, as `HOW` has it: the dev parts, where they are the same for all."""
+    parts = {(state.split_seed, state.fold): state.dev for state in states}
+    if not all(state.dev and state.dev == parts[state.split_seed, state.fold] for state in states):
         return "held-out"
     dev = {clip for state in states for clip in state.dev}
     return "dev-of-folds" if any(dev & set(state.held_out) for state in states) else "dev"

@@ -44,9 +44,9 @@ def test_nothing_else_is_changed() -> None:
     assert setting.recipe.augment.masks == 3
 
 
-def test_name_is_the_same_however_a_value_is_written() -> None:
+def test_name_is_the_same_however_a_setting_is_written() -> None:
     (one,) = settings_of(RECIPE, ["fit.rate=1e-2", "net.frozen_filters=true"])
-    (other,) = settings_of(RECIPE, ["fit.rate=0.010", "net.frozen_filters=1"])
+    (other,) = settings_of(RECIPE, ["net.frozen_filters=1", "fit.rate=0.010"])
 
     assert one.name == other.name == "fit.rate=0.01,net.frozen_filters=true"
 
@@ -55,7 +55,7 @@ def test_name_is_the_same_however_a_value_is_written() -> None:
     ("sweep", "said"),
     [
         (["fit.rat=0.1"], "'fit.rat' is unknown"),
-        (["fit=0.1"], "'fit.' is unknown|'fit' is unknown"),
+        (["fit=0.1"], "'fit' is unknown"),
         (["rate=0.1"], "'rate' can't be tried"),
         (["decision.track_s=1,2"], "'decision.track_s' can't be tried"),
         (["distil.tags=1"], r"no \[distil\] table"),

@@ -167,6 +167,14 @@ def test_choice_by_what_is_held_out_elsewhere_is_told(dev: dict[int, list[str]],
     assert said == "dev" or "optimistic" in HOW[said]
 
 
+def test_dev_parts_that_differ_between_settings_choose_nothing() -> None:
+    states = [answers_of().state, answers_of().state]
+    for state, dev in zip(states, (["one"], ["one", "other"]), strict=True):
+        state.dev = dev
+
+    assert chosen_by(states) == "held-out"
+
+
 def test_evaluation_finds_all_folds_and_gives_the_same_figures(prepared: Path, tmp_path: Path) -> None:
     options = ("--recipe", "smoke", "--data", prepared, "--folds", 2, "--out", tmp_path)
     done = command("training", "fit", *options, "--all-folds", "--jobs", 2)
