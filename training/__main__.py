@@ -5,14 +5,15 @@ import shlex
 import signal
 import sys
 from collections import Counter
+from functools import partial
 from pathlib import Path
 
+from training import options as takes
 from training.console import guarded, out
 from training.datasets import READERS, Clip, LeftOut, Reader
-from training.datasets.fma import SUBSETS, FmaReader
+from training.datasets.fma import FmaReader
 from training.datasets.gtzan import GtzanReader
 from training.datasets.unlabelled import UnlabelledReader
-from training.splits import KINDS
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -29,170 +30,19 @@ def main(arguments: list[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m training", description=__doc__)
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
-    prepare = commands.add_parser("prepare", help="decode a data set to log-mel arrays")
-    _set_options(prepare, READERS)
-    prepare.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the prepared set")
-    prepare.add_argument("--recipe", default="base", help="whose front end to use (default: base)")
-    prepare.add_argument("--jobs", type=int, metavar="N", help="processes (default: all cores)")
-    prepare.set_defaults(run=_prepare)
-
-    teach = commands.add_parser("teach", help="make random views of clips, each labelled by a teacher")
-    _set_options(teach, {**READERS, "music": UnlabelledReader})
-    teach.add_argument("--teacher", type=Path, required=True, metavar="ONNX", help="the teacher's model file")
-    teach.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the teaching set")
-    teach.add_argument("--views", type=int, default=4, metavar="N", help="of each piece of 30 s (default: 4)")
-    teach.add_argument("--seed", type=int, default=1, help="of all chance (default: 1)")
-    teach.add_argument("--recipe", default="base", help="whose front end to use (default: base)")
-    teach.add_argument("--jobs", type=int, metavar="N", help="processes (default: all cores)")
-    teach.set_defaults(run=_teach)
-
-    fit = commands.add_parser("fit", help="train a recipe on a prepared set")
-    _data_options(fit)
-    fit.add_argument("--out", type=Path, required=True, metavar="RUN", help="folder of the run")
-    fit.add_argument("--split-seed", type=int, default=1, metavar="SEED", help="of the folds (default: 1)")
-    fit.add_argument("--fold", type=int, metavar="K", help="hold fold K out (default: train on everything)")
-    fit.add_argument("--tensorboard", action="store_true", help="write the curves for TensorBoard, too")
-    fit.add_argument("--resume", action="store_true", help="go on with the run in --out")
-    fit.add_argument("--stop-after", type=int, metavar="STEP", help="stop there as if interrupted")
-    fit.set_defaults(run=_fit)
-
-    _evaluate_options(
-        commands.add_parser("evaluate", help="figures, tables and plots of runs, or of a recipe's folds")
-    )
-    _baseline_options(commands.add_parser("baseline", help="classical classifiers on the same folds"))
-    _explain_options(commands.add_parser("explain", help="what in a clip drove a run's answer, as pictures"))
-    _tune_options(commands.add_parser("tune", help="fit how windows become verdicts, on held-out programmes"))
+    for name, words, add, run in (
+        ("prepare", "decode a data set to log-mel arrays", takes.prepare, _prepare),
+        ("teach", "make random views of clips, each labelled by a teacher", takes.teach, _teach),
+        ("fit", "train a recipe on a prepared set", takes.fit, _fit),
+        ("evaluate", "figures, tables and plots of runs, or of a recipe's folds", takes.evaluate, _evaluate),
+        ("baseline", "classical classifiers on the same folds", takes.baseline, _baseline),
+        ("explain", "what in a clip drove a run's answer, as pictures", takes.explain, _explain),
+        ("tune", "fit how windows become verdicts, on held-out programmes", takes.tune, _tune),
+    ):
+        command = commands.add_parser(name, help=words)
+        add(command)
+        command.set_defaults(run=run)
     return parser
-
-
-def _evaluate_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "runs", nargs="*", type=Path, metavar="RUN", help="runs of folds (default: train what is missing)"
-    )
-    _data_options(parser)
-    parser.add_argument(
-        "--split-seeds", type=_integers, default=(1,), metavar="A,B,..", help="of the folds (1)"
-    )
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of figures and runs")
-    parser.add_argument(
-        "--hop", type=float, default=0.5, metavar="SECONDS", help="from window to window (0.5)"
-    )
-    parser.add_argument("--jobs", type=int, default=1, metavar="N", help="processes at once (1)")
-    parser.add_argument(
-        "--leaky", action="store_true", help="the same on folds made clip by clip, marked LEAKY"
-    )
-    parser.add_argument(
-        "--audio", type=Path, metavar="ROOT", help="folder of the clips: ask about changed sound"
-    )
-    parser.add_argument("--robustness-clips", type=int, metavar="N", help="of each label (default: all)")
-    parser.add_argument(
-        "--unseen", nargs="*", metavar="GENRE", help="leave each out of a training in turn (all)"
-    )
-    parser.add_argument("--unseen-recipe", metavar="RECIPE", help="of these trainings (default: the same)")
-    parser.add_argument(
-        "--baselines", type=Path, metavar="JSON", help="figures of other models, to show beside"
-    )
-    parser.add_argument("--tune", type=Path, metavar="JSON", help="figures of programmes, to show beside")
-    parser.set_defaults(run=_evaluate)
-
-
-def _integers(text: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in text.split(","))
-
-
-def _set_options(parser: argparse.ArgumentParser, readers: dict[str, type[Reader]]) -> None:
-    sets = parser.add_mutually_exclusive_group(required=True)
-    for name, reader in readers.items():
-        where = {"manifest": "CSV", "music": "LIST"}.get(name, "DIR")
-        sets.add_argument(f"--{name}", type=Path, metavar=where, help=(reader.__doc__ or "").splitlines()[0])
-    parser.add_argument("--fma-subset", choices=SUBSETS, default="small", help="of FMA (default: small)")
-    parser.add_argument(
-        "--no-official",
-        action="store_true",
-        help="do without GTZAN's official split, for which torchaudio is needed",
-    )
-
-
-def _tune_options(tune: argparse.ArgumentParser) -> None:
-    tune.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="runs that each held one fold out")
-    tune.add_argument("--data", type=Path, required=True, metavar="DIR", help="a prepared set")
-    tune.add_argument(
-        "--out", type=Path, required=True, metavar="JSON", help="for 'export convert --decision'"
-    )
-    tune.add_argument("--hop", type=float, default=1.0, metavar="SECONDS", help="from window to window (1)")
-    tune.add_argument("--shortest", type=float, default=20.0, metavar="SECONDS", help="shortest track (20)")
-    tune.add_argument("--settings", type=int, default=900, metavar="N", help="how many are tried (900)")
-    tune.add_argument("--seed", type=int, default=1, help="of programmes and settings (1)")
-    tune.add_argument("--threads", type=int, metavar="N", help="of the processor (default: torch's own)")
-    tune.set_defaults(run=_tune)
-
-
-def _data_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="a prepared set")
-    parser.add_argument("--recipe", default="base", help="name or TOML file (default: base)")
-    parser.add_argument(
-        "--teach",
-        type=Path,
-        nargs="+",
-        default=[],
-        metavar="SET",
-        help="teaching sets (for [distil])",
-    )
-    parser.add_argument(
-        "--begin-from",
-        type=Path,
-        metavar="FROM",
-        help="take over the weights of another run (a folder), or begin as a teacher (an ONNX file)",
-    )
-    parser.add_argument(
-        "--folds", type=int, default=5, metavar="N", help="folds of the whole set (default: 5)"
-    )
-    parser.add_argument(
-        "--split",
-        choices=KINDS,
-        default="folds",
-        metavar="KIND",
-        help=f"one of {', '.join(KINDS)} (default: folds)",
-    )
-    parser.add_argument("--seed", type=int, help="of the training (default: the recipe's)")
-    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
-    parser.add_argument("--threads", type=int, metavar="N", help="of the processor (default: torch's own)")
-
-
-def _baseline_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="a prepared set")
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of figures and plots")
-    parser.add_argument("--recipe", default="base", help="whose labels that are no music (default: base)")
-    parser.add_argument(
-        "--models",
-        type=lambda text: text.split(","),
-        metavar="NAME,...",
-        help="majority, linear, svm, forest, boosting, teacher (default: all; teacher: given --labels)",
-    )
-    parser.add_argument("--labels", type=Path, metavar="FILE", help="a teacher's soft labels, for 'teacher'")
-    parser.add_argument("--folds", type=int, default=5, metavar="N", help="of the whole set (default: 5)")
-    parser.add_argument(
-        "--split-seeds",
-        type=lambda text: [int(seed) for seed in text.split(",")],
-        default=[1],
-        metavar="SEED,...",
-        help="of the folds; figures are means over them (default: 1)",
-    )
-    parser.add_argument("--jobs", type=int, default=1, metavar="N", help="processes of the search (1)")
-    parser.set_defaults(run=_baseline)
-
-
-def _explain_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("clip", nargs="?", type=Path, metavar="CLIP", help="an audio file")
-    parser.add_argument(
-        "--run", dest="trained", type=Path, required=True, metavar="RUN", help="what to explain"
-    )
-    parser.add_argument("--out", type=Path, metavar="DIR", help="folder of the files (default: RUN/explain)")
-    parser.add_argument(
-        "--at", type=float, metavar="SECONDS", help="explain the window from there (default: the surest one)"
-    )
-    parser.add_argument("--filters", action="store_true", help="draw the first layer alone; needs no CLIP")
-    parser.set_defaults(run=_explain)
 
 
 def _prepare(options: argparse.Namespace) -> None:
@@ -231,14 +81,59 @@ def _teach(options: argparse.Namespace) -> None:
 
 
 def _fit(options: argparse.Namespace) -> None:
+    if options.all_folds or options.split_seeds or options.sweep:
+        _fit_many(options)
+        return
+    from training.checkpoint import load
     from training.fit import fit
+    from training.folds import train_all
 
     job = _job(options, options.fold, options.out, split_seed=options.split_seed)
-    state = fit(job, resume=options.resume, stop_after=options.stop_after)
+    if options.ray is None:
+        state = fit(job, resume=options.resume, stop_after=options.stop_after)
+    else:
+        _refuse(options, "stop_after", "--ray")
+        train_all([job], cluster=_cluster(options))
+        state, _ = load(job.out)
     last = state.curves[-1]
     print(f"{options.out}: step {state.step} of {job.recipe.fit.steps}, loss {last.loss:.3f}", end="")
     held_out = last.held_out_accuracy
     print("" if held_out is None else f", accuracy of held-out windows {held_out:.3f}")
+
+
+def _fit_many(options: argparse.Namespace) -> None:
+    from training.errors import RunError
+    from training.folds import train_all
+    from training.settings import settings_of
+    from training.sweep import sweep
+
+    _refuse(options, "stop_after", "--all-folds, --split-seeds or --sweep")
+    if options.all_folds:
+        _refuse(options, "fold", "--all-folds")
+    elif options.fold is None and options.split.endswith("folds"):
+        raise RunError("nothing is held out to compare the runs by", remedy="give --all-folds, or --fold K")
+    job = _job(options, options.fold, options.out, split_seed=options.split_seed)
+    settings = settings_of(job.recipe, options.sweep)
+    train = partial(train_all, parallel=options.jobs, cluster=_cluster(options))
+    sweep(job, settings, options.split_seeds or (options.split_seed,), train)
+
+
+def _refuse(options: argparse.Namespace, name: str, beside: str) -> None:
+    """Refuse an option beside another that leaves it without a meaning."""
+    from training.errors import RunError
+
+    if getattr(options, name) is not None:
+        raise RunError(
+            f"--{name.replace('_', '-')} means nothing beside {beside}", remedy="give one or the other"
+        )
+
+
+def _cluster(options: argparse.Namespace):
+    from training.folds import Cluster
+
+    if options.ray is None:
+        return None
+    return Cluster(address=options.ray, cpus=options.cpus_per_trial, gpus=options.gpus_per_trial)
 
 
 def _evaluate(options: argparse.Namespace) -> None:
@@ -249,6 +144,7 @@ def _evaluate(options: argparse.Namespace) -> None:
         split_seeds=options.split_seeds,
         hop_s=options.hop,
         jobs=options.jobs,
+        cluster=_cluster(options),
         leaky=options.leaky,
         audio=options.audio,
         robustness_clips=options.robustness_clips,

@@ -20,7 +20,7 @@ from training.ask import ask, check_together, temperatures_of
 from training.errors import DataError, RunError
 from training.figures import figures_of
 from training.fit import Job
-from training.folds import folds_of, train_all
+from training.folds import Cluster, folds_of, train_all
 from training.plots import confusion_plot, curves_plot
 from training.recipe import Recipe
 from training.report import write_report
@@ -38,6 +38,7 @@ class Question:
         split_seeds: of the folds.
         hop_s: seconds from window to window.
         jobs: processes that train or change sound at once.
+        cluster: where to train instead; None: here.
         leaky: train the same recipe on folds made clip by clip, and show what that would have claimed.
         audio: folder that clip ids are relative to: ask about changed sound; None: don't.
         robustness_clips: of each label; None: all.
@@ -50,6 +51,7 @@ class Question:
     split_seeds: tuple[int, ...] = (1,)
     hop_s: float = 0.5
     jobs: int = 1
+    cluster: Cluster | None = None
     leaky: bool = False
     audio: Path | None = None
     robustness_clips: int | None = None
@@ -143,7 +145,7 @@ def _sorted(runs: Sequence[Path], prepared: PreparedSet) -> tuple[list[Path], li
 
 
 def _train(jobs: Sequence[Job], question: Question) -> list[Path]:
-    train_all(jobs, question.jobs)
+    train_all(jobs, question.jobs, question.cluster)
     return [job.out for job in jobs]
 
 

@@ -1,4 +1,4 @@
-"""Trains what an evaluation lacks: one run a job, one after the other or several processes at once.
+"""Trains many jobs: one after the other, several processes at once, or on the machines of a Ray cluster.
 
 A run that is there goes on where it stands, or is left as it is when it is done.
 """
@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from multiprocessing import get_context
 from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
@@ -17,13 +17,40 @@ from training.console import out as console
 from training.errors import RunError
 from training.fit import Job, fit
 
+QUIET = {
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # else Ray warns of its own default
+    "RAY_AIR_NEW_OUTPUT": "0",
+    "RAY_DEDUP_LOGS_SKIP_REGEX": ".*",  # the last lines of whatever died
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",  # it would write Tune's state for ten seconds; ours is in the runs
+    "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
+}
+"""What keeps Ray from speaking to the user, or of him."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cluster:
+    """A Ray cluster, and what of it each training is given.
+
+    Attributes:
+        address: `HOST:PORT` of a cluster that this machine is part of; `auto` finds it; `local` starts
+            one here, which ends with us.
+        cpus: cores of each training, which are its threads.
+        gpus: of each training, or a share of one; None: one where the cluster has any.
+    """
+
+    address: str = "auto"
+    cpus: int = 1
+    gpus: float | None = None
+
 
 def folds_of(job: Job, *, split_seeds: Sequence[int]) -> list[Job]:
     """Give a job for each fold of each split seed, under the folder of `job`; one a seed without folds.
 
-    The training's seed goes along with that of the folds.
+    Where the job names a fold there is that one alone. The training's seed goes along with that of the folds.
     """
-    folds = range(job.folds) if job.split.endswith("folds") else [None]
+    folds = range(job.folds) if job.split.endswith("folds") and job.fold is None else [job.fold]
     return [
         replace(
             job,
@@ -37,14 +64,27 @@ def folds_of(job: Job, *, split_seeds: Sequence[int]) -> list[Job]:
     ]
 
 
-def train_all(jobs: Sequence[Job], parallel: int = 1) -> None:
+def train_all(jobs: Sequence[Job], parallel: int = 1, cluster: Cluster | None = None) -> None:
     """Train the jobs, `parallel` at once, each of these in a process of its own with one thread.
 
     Ctrl-C, or a job that fails, ends the others too; the same jobs then go on from their checkpoints.
 
+    Args:
+        jobs: with a folder each.
+        parallel: processes at once.
+        cluster: train them there instead.
+
     Raises:
-        RunError: a process failed; it has said why.
+        RunError: a training failed; it has said why.
+        ClusterError: the cluster can't be reached, or no machine of it has what a training is given.
+        MissingExtraError: Ray is not installed.
     """
+    if cluster is not None:
+        os.environ.update(QUIET | os.environ)  # read when Ray is loaded
+        from training.trials import train_on_ray  # brings Ray, which is an extra
+
+        train_on_ray(jobs, cluster)
+        return
     if parallel <= 1 or len(jobs) == 1:
         for job in jobs:
             fit(job, resume=True)

@@ -231,7 +231,7 @@ def read_recipe(name: str) -> Recipe:
         raise RecipeError(
             f"{path.name}: {error}", remedy="see training/recipe.py for what a recipe may say"
         ) from error
-    _check(recipe, path.name)
+    check(recipe, path.name)
     return recipe
 
 
@@ -252,8 +252,12 @@ def _steps(recipe: Recipe) -> int:
     return found - (TAPS - 1) * recipe.net.layers
 
 
-def _check(recipe: Recipe, name: str) -> None:
-    """Check what types alone can't say."""
+def check(recipe: Recipe, name: str) -> None:
+    """Check what types alone can't say.
+
+    Raises:
+        RecipeError: a value is out of range; it is named, and so is the recipe, as `name`.
+    """
     fit, front = recipe.fit, recipe.front_end
     rules = {
         "fit.steps": fit.steps >= 1,
