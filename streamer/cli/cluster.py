@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from streamer import log
-from streamer.errors import ConfigError, MissingExtraError
+from streamer.errors import ConfigError
 from streamer.text import json_line
 
 if TYPE_CHECKING:
@@ -123,17 +123,14 @@ def down(address: str) -> None:
 
 @contextmanager
 def _cluster(address: str) -> "Iterator[Cluster]":
-    try:
-        import ray  # noqa: F401
-    except ModuleNotFoundError as error:
-        raise MissingExtraError("genrecast cluster", "cluster") from error
-    from streamer.cluster.client import Cluster
+    from streamer.on_ray import connected, load
 
-    cluster = Cluster(address)
-    try:
-        yield cluster
-    finally:
-        cluster.close()
+    load("genrecast cluster")
+    from streamer.cluster.client import Cluster
+    from streamer.cluster.fleet import NAMESPACE
+
+    with connected(address, namespace=NAMESPACE):
+        yield Cluster()
 
 
 def _watch(cluster: "Cluster", seconds: float, settled: Any, first_s: float = 0.0) -> "ClusterState":

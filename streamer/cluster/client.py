@@ -1,9 +1,5 @@
 """A cluster as its commands see it: brought to a desired state, asked how it is, ended."""
 
-import contextlib
-import logging
-import os
-import socket
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -18,44 +14,14 @@ from streamer.cluster.desired import Desired, pack, shard_count, unpack
 from streamer.cluster.state import ClusterState, NodeState
 from streamer.config import Config
 from streamer.errors import ClusterError
+from streamer.on_ray import first_line
 
-KNOCK_S = 3.0
 START_S = 30.0  # for a coordinator to begin
 LOOK_S = 0.5
 
 
 class Cluster:
-    """A connection with a Ray cluster.
-
-    Args:
-        address: of the head, `HOST:PORT`, from a machine that is a node; `ray://HOST:10001` from elsewhere;
-            `auto` for what `RAY_ADDRESS` says, or the cluster that this machine belongs to.
-
-    Raises:
-        ClusterError: nobody answers there.
-    """
-
-    def __init__(self, address: str = "auto") -> None:
-        os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # else Ray warns of its own default
-        try:
-            _knock(address)
-            ray.init(
-                address=address,
-                namespace=fleet.NAMESPACE,
-                log_to_driver=False,
-                configure_logging=False,
-                logging_level=logging.CRITICAL,
-            )
-        except (OSError, RuntimeError, ValueError, RayError) as error:
-            raise ClusterError(
-                f"no Ray cluster answers at '{address}': {str(error).strip().splitlines()[0]}",
-                remedy="start one with 'ray start --head', then 'ray start --address HOST:PORT' elsewhere; "
-                "run this on one of them, or name --address ray://HOST:10001",
-            ) from error
-
-    def close(self) -> None:
-        """Let go of the connection; what runs in the cluster goes on."""
-        ray.shutdown()
+    """What the commands do; there must be a connection (`on_ray.connected`)."""
 
     def desired(self) -> Desired | None:
         """Give what the cluster shall do; None where nothing was asked for."""
@@ -159,20 +125,12 @@ class Cluster:
         return fleet.coordinator(revisions[-1]) if revisions else None
 
 
-def _knock(address: str) -> None:
-    """See at once whether somebody is there: Ray itself tries for most of a minute."""
-    host, _, port = address.removeprefix("ray://").rpartition(":")
-    if host and port.isdecimal():
-        with contextlib.closing(socket.create_connection((host.strip("[]"), int(port)), KNOCK_S)):
-            pass
-
-
 def _answer(asked: Any, seconds: float = START_S) -> Any:
     try:
         return ray.get(asked, timeout=seconds)
     except (RayError, TimeoutError) as error:
         raise ClusterError(
-            f"the cluster's coordinator gives no answer: {str(error).strip().splitlines()[0]}",
+            f"the cluster's coordinator gives no answer: {first_line(error)}",
             remedy="see 'ray status'; genrecast must be installed on every node in this version",
         ) from error
 

@@ -21,6 +21,7 @@ from streamer.cluster.hashing import homes
 from streamer.cluster.plan import Action, Create, Goal, Restart, Retire, Seen, Tell, balance, decide
 from streamer.cluster.shard import Shard
 from streamer.cluster.state import ClusterState, NodeState, Placed, Share
+from streamer.on_ray import first_line
 
 log = logging.getLogger(__name__)
 
@@ -92,7 +93,7 @@ class Coordinator:
                 if all(one.state or one.silent_s > FIRST_LOOK_S / 2 for one in self._seen.placed):
                     self._looked.set()
             except RayError as error:  # the head is away: shards go on, and so do we, later
-                log.warning("Ray gives no answer: %s", str(error).strip().splitlines()[0])
+                log.warning("Ray gives no answer: %s", first_line(error))
             except Exception:
                 log.exception("the coordinator met what was not foreseen")
             time.sleep(max(0.0, LOOK_S - (time.monotonic() - began)))

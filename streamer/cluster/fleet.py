@@ -17,6 +17,7 @@ from ray.exceptions import GetTimeoutError, RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from streamer.cluster.state import NodeState, ShardState
+from streamer.on_ray import first_line
 from streamer.sections import ClusterConfig
 
 log = logging.getLogger(__name__)
@@ -157,7 +158,7 @@ class Polled:
         try:
             self.states[key] = msgspec.msgpack.decode(ray.get(answer, timeout=CALL_S), type=ShardState)
         except (RayError, GetTimeoutError) as error:
-            self.troubles[key] = str(error).strip().splitlines()[0]
+            self.troubles[key] = first_line(error)
         else:
             self.silent_s[key] = 0.0
             self.troubles.pop(key, None)

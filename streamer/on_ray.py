@@ -1,0 +1,106 @@
+"""A connection with a Ray cluster, for all that use one: quick to say that none is there, and quiet."""
+
+import contextlib
+import logging
+import os
+import signal
+import socket
+from collections.abc import Iterator
+from typing import Any
+
+from streamer.errors import ClusterError, MissingExtraError
+
+# What Ray's own parts write to the user's terminal by themselves; what is worth saying, we say.
+QUIET = {
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "RAY_BACKEND_LOG_LEVEL": "fatal",
+    "RAY_DEDUP_LOGS_SKIP_REGEX": ".*",
+}
+KNOCK_S = 5.0  # Ray itself tries for two minutes, and can't be interrupted
+START = (
+    "start one with 'ray start --head', and 'ray start --address HOST:PORT' on other machines; name it with "
+    "--address HOST:PORT from one of them, or ray://HOST:10001 from elsewhere; set RAY_AUTH_MODE=token where "
+    "it has a token"
+)
+
+
+def load(what: str) -> Any:
+    """Give the module `ray`.
+
+    Args:
+        what: needs it, as a sentence begins.
+
+    Raises:
+        MissingExtraError: it isn't installed.
+    """
+    for name, value in QUIET.items():  # read at its import
+        os.environ.setdefault(name, value)
+    try:
+        import ray
+    except ModuleNotFoundError as error:
+        raise MissingExtraError(what, "cluster") from error
+    return ray
+
+
+@contextlib.contextmanager
+def connected(address: str | None, *, remedy: str = START, **options: Any) -> Iterator[Any]:
+    """Connect with a cluster; gives the module `ray`.
+
+    Args:
+        address: of its head, `HOST:PORT` from a machine that is a node, `ray://HOST:10001` from elsewhere;
+            `local` for one of this process's own; None or `auto` for what `RAY_ADDRESS` says, or else the
+            one that this machine belongs to.
+        remedy: where nobody answers.
+        options: more of `ray.init`.
+
+    Raises:
+        MissingExtraError: Ray isn't installed.
+        ClusterError: nobody answers there.
+    """
+    ray = load("a Ray cluster")
+    where = address if address not in (None, "auto") else os.environ.get("RAY_ADDRESS") or "auto"
+    terminated = signal.getsignal(signal.SIGTERM)
+    try:
+        _knock(where)
+        with _without_stderr():
+            ray.init(where, log_to_driver=False, logging_level=logging.CRITICAL, **options)
+    except (OSError, OverflowError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
+        raise ClusterError(
+            f"no Ray cluster answers at '{where}': {first_line(error)}", remedy=remedy
+        ) from error
+    signal.signal(signal.SIGTERM, terminated)  # Ray's own would have its C++ dump its stack
+    logging.getLogger("ray").setLevel(logging.ERROR)
+    try:
+        yield ray
+    finally:
+        ray.shutdown()
+
+
+def first_line(error: Exception) -> str:
+    """Give what an error says before its traceback."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
+def _knock(address: str) -> None:
+    """See whether anything listens there.
+
+    Raises:
+        OSError: nothing does.
+        OverflowError: that is no port.
+    """
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if host and port.isdecimal():
+        socket.create_connection((host.strip("[]"), int(port)), KNOCK_S).close()
+
+
+@contextlib.contextmanager
+def _without_stderr() -> Iterator[None]:
+    """Throw away what is written to the descriptor: Ray's own greeting is from below Python."""
+    kept, nothing = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nothing, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nothing)
