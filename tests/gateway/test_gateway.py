@@ -292,6 +292,32 @@ def test_a_daemon_that_knows_no_gateways_is_heard_where_it_publishes(tmp_path: P
             assert heard.state("music")["boot"] == listener.boot
 
 
+def test_frames_that_are_none_of_ours_take_none_of_the_others_with_them(tmp_path: Path) -> None:
+    accept = f"ipc://{tmp_path}/accept"
+    strange = [
+        [b"genre/x/"],
+        [b"genre/x/", b"{}", b"{}"],
+        [b"genre/x/", b"{}", b"genre/y/"],
+        [b"genre/x/", b""],
+    ]
+    with (
+        gateway(tmp_path) as process,
+        hearing(tmp_path, process, "genre/") as heard,
+        sending(accept) as daemon,
+        zmq.Context() as context,
+        context.socket(zmq.XPUB) as stranger,
+    ):
+        stranger.connect(accept)
+        stranger.recv()  # it is subscribed to
+        listener = Listener("a")
+        for seq in range(40):
+            stranger.send_multipart(strange[seq % len(strange)])
+            daemon.act(listener.hears())
+            heard.until(lambda m, seq=seq: m["seq"] == seq)
+
+    assert {m["station"] for m in heard.messages} == {"a"}
+
+
 def test_who_is_not_on_its_list_is_not_heard(tmp_path: Path) -> None:
     inlet = make_key(tmp_path / "inlet")
     right, wrong = make_key(tmp_path / "right"), make_key(tmp_path / "wrong")
