@@ -1,6 +1,7 @@
 """A Ray cluster for tests: nodes as processes, each with an address of its own on loopback."""
 
 import contextlib
+import ctypes
 import os
 import shutil
 import signal
@@ -102,7 +103,7 @@ class RayNodes:
                 stdout=file,
                 stderr=file,
                 start_new_session=True,
-                preexec_fn=partial(os.sched_setaffinity, 0, cores) if cores else None,
+                preexec_fn=partial(_settle, cores),
             )
         node = Node(address, process)
         self.nodes.append(node)
@@ -120,6 +121,13 @@ def free_port(address: str) -> int:
         probe.bind((address, 0))
         port: int = probe.getsockname()[1]
         return port
+
+
+def _settle(cores: set[int] | None) -> None:
+    """Keep this process to some cores, and have it asked to end when the one that began it has gone."""
+    ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
+    if cores:
+        os.sched_setaffinity(0, cores)
 
 
 def _below(pid: int) -> list[int]:
