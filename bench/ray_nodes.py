@@ -112,6 +112,7 @@ class RayNodes:
         with log.open("wb") as file:
             process = subprocess.Popen(
                 [
+                    *("setpriv", "--pdeathsig", "TERM"),  # so that it doesn't outlive us
                     *(("taskset", "--cpu-list", ",".join(map(str, cores))) if cores else ()),
                     *(str(Path(sys.executable).with_name("ray")), "start", "--block", *options),
                     *(f"--node-ip-address={address}", f"--num-cpus={cpus}", f"--resources={resources}"),

@@ -1,6 +1,5 @@
 """A run over an archive: its parts, one after another in each of some processes."""
 
-import os
 import queue
 import threading
 from collections.abc import Generator, Sequence
@@ -80,11 +79,6 @@ class Slot:
         tagged = [answer for _, answer in answers if isinstance(answer, Tagged)]
         audio_s = sum(answer.seconds for answer in tagged)
         return Done(part.number, len(answers), len(answers) - len(tagged), audio_s, part.size)
-
-
-def cores() -> int:
-    """Give how many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def run_here(work: Work, parts: Sequence[Part], jobs: int) -> Generator[Done, None, None]:

@@ -41,7 +41,7 @@ def tag(
         from streamer.archive.listing import list_media
         from streamer.archive.place import Place
         from streamer.archive.plan import open_plan
-        from streamer.archive.run import Work, cores, run_here
+        from streamer.archive.run import Work, run_here
         from streamer.archive.tally import Tally
     except ModuleNotFoundError as error:
         raise MissingExtraError("classify --out", "archive") from error
@@ -50,6 +50,7 @@ def tag(
             from streamer.archive.nodes import run_there
         except ModuleNotFoundError as error:
             raise MissingExtraError("classify --cluster", "cluster") from error
+    from streamer.engine.process import cores
     from streamer.model.session import read_model
 
     log.setup(logging.INFO)

@@ -15,7 +15,7 @@ import msgspec
 
 from streamer.config import Config, StationConfig
 from streamer.engine.blame import Blame
-from streamer.engine.process import sheltered
+from streamer.engine.process import cores, sheltered
 
 PER_WORKER = 128  # stations: two thirds of a slow core; a second process costs memory, and smaller batches
 
@@ -69,8 +69,7 @@ def shares(config: Config) -> list[Config]:
 
 def worker_count(config: Config) -> int:
     """Give how many processes should listen."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    count = config.workers or min(math.ceil(len(config.station) / PER_WORKER), cores)
+    count = config.workers or min(math.ceil(len(config.station) / PER_WORKER), cores())
     return min(count, len(config.station))
 
 

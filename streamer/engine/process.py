@@ -1,4 +1,4 @@
-"""What a process costs, as it sees itself, what of it can be given back, and how a child is begun."""
+"""What a process has and costs, as it sees itself, what of it can be given back, and how a child is begun."""
 
 import contextlib
 import ctypes
@@ -7,6 +7,11 @@ import resource
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+
+
+def cores() -> int:
+    """Give how many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def cpu_s() -> float:
