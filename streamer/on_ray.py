@@ -5,7 +5,8 @@ import logging
 import os
 import signal
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from streamer.errors import ClusterError, MissingExtraError
@@ -24,17 +25,17 @@ START = (
 )
 
 
-def load(what: str) -> Any:
+def load(what: str, environment: Mapping[str, str] = MappingProxyType({})) -> Any:
     """Give the module `ray`.
 
     Args:
         what: needs it, as a sentence begins.
+        environment: what parts of it shall read at their import, too.
 
     Raises:
         MissingExtraError: it isn't installed.
     """
-    for name, value in QUIET.items():  # read at its import
-        os.environ.setdefault(name, value)
+    os.environ.update({**QUIET, **environment, **os.environ})  # read at its import
     try:
         import ray
     except ModuleNotFoundError as error:

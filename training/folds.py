@@ -12,21 +12,11 @@ from multiprocessing import get_context
 from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
 
+from streamer import on_ray
 from training.console import guarded
 from training.console import out as console
 from training.errors import RunError
 from training.fit import Job, fit
-
-QUIET = {
-    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # else Ray warns of its own default
-    "RAY_AIR_NEW_OUTPUT": "0",
-    "RAY_DEDUP_LOGS_SKIP_REGEX": ".*",  # the last lines of whatever died
-    "RAY_USAGE_STATS_ENABLED": "0",
-    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
-    "TUNE_DISABLE_SIGINT_HANDLER": "1",  # it would write Tune's state for ten seconds; ours is in the runs
-    "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
-}
-"""What keeps Ray from speaking to the user, or of him."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,8 +70,8 @@ def train_all(jobs: Sequence[Job], parallel: int = 1, cluster: Cluster | None = 
         MissingExtraError: Ray is not installed.
     """
     if cluster is not None:
-        os.environ.update(QUIET | os.environ)  # read when Ray is loaded
-        from training.trials import train_on_ray  # brings Ray, which is an extra
+        on_ray.load("--ray", TUNE)
+        from training.trials import train_on_ray
 
         train_on_ray(jobs, cluster)
         return

@@ -6,10 +6,7 @@ dies; it goes on from the checkpoint in its folder.
 """
 
 import hashlib
-import logging
 import os
-import signal
-import socket
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -18,7 +15,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from streamer.errors import ClusterError, GenrecastError, MissingExtraError
+import ray
+from ray import tune
+from ray.exceptions import RayError
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+from streamer import on_ray
+from streamer.errors import ClusterError, GenrecastError
 from training import checkpoint
 from training.console import out as console
 from training.errors import DataError, RunError
@@ -26,17 +29,10 @@ from training.fit import Job, fit
 from training.folds import Cluster
 from training.store import PreparedSet
 
-try:
-    import ray
-    from ray import tune
-    from ray.exceptions import RayError
-    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
-except ImportError as error:
-    raise MissingExtraError("--ray", "cluster") from error
-
 DEATHS = 10  # of a trial's workers: machines may be taken away, but what kills its own must end
-ANSWER_S = 5.0  # a head that takes no connection by then is not there; Ray itself would wait two minutes
-STORE_BYTES = 80 * 2**20  # of a cluster of our own: near the least that Ray takes; trials hand over nothing
+STORE_BYTES = 80 * 2**20
+LOCAL = "local"
+START = f"{on_ray.START}; or give --ray local"
 SAME = "have the same code and libraries on all machines, under the same path"
 
 
@@ -81,7 +77,10 @@ class Here:
 def train_on_ray(jobs: Sequence[Job], cluster: Cluster) -> None:
     """Train the jobs, as many at once as the cluster has room for; see `training.folds.train_all`."""
     jobs = [replace(_anywhere(job), threads=job.threads or cluster.cpus) for job in jobs]
-    with _seen(jobs) as here, _connected(cluster.address):
+    # Of a cluster of our own, near the least that Ray takes: trials hand over nothing.
+    own = {"include_dashboard": False, "object_store_memory": STORE_BYTES}
+    options = own if cluster.address == LOCAL else {}
+    with _seen(jobs) as here, on_ray.connected(cluster.address, remedy=START, **options):
         each = _given(jobs, cluster)
         _check_machines(here, each, len(jobs))
         if not each["gpu"]:
@@ -197,37 +196,6 @@ def _seen(jobs: Sequence[Job]) -> Iterator[Here]:
 def digest(path: Path) -> str:
     """Give the SHA-256 of a file; nothing where there is none."""
     return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
-
-
-@contextmanager
-def _connected(address: str) -> Iterator[None]:
-    """Connect with a cluster, or start one here."""
-    own = {"include_dashboard": False, "object_store_memory": STORE_BYTES} if address == "local" else {}
-    terminated = signal.getsignal(signal.SIGTERM)
-    try:
-        _knock(address)
-        ray.init(address=address, log_to_driver=False, logging_level=logging.CRITICAL, **own)
-    except (OSError, RuntimeError, ValueError) as error:
-        raise ClusterError(
-            f"no Ray cluster answers at '{address}': {str(error).strip().splitlines()[0]}",
-            remedy="start one with 'ray start --head' and 'ray start --address HOST:PORT', and run this on "
-            "one of its machines, with RAY_AUTH_MODE=token where it has a token; or give --ray local",
-        ) from error
-    signal.signal(signal.SIGTERM, terminated)  # Ray's own would let Ray's C++ dump its stack
-    try:
-        yield
-    finally:
-        ray.shutdown()
-
-
-def _knock(address: str) -> None:
-    """See whether anything listens at an address; raises OSError or ValueError."""
-    address = os.environ.get("RAY_ADDRESS", address) if address == "auto" else address
-    if address not in {"auto", "local"}:
-        host, _, port = address.rpartition(":")
-        if not port.isdecimal():
-            raise ValueError("an address is HOST:PORT")
-        socket.create_connection((host, int(port)), ANSWER_S).close()
 
 
 def _given(jobs: Sequence[Job], cluster: Cluster) -> dict[str, float]:

@@ -6,12 +6,14 @@ What a slot says travels as data, failures too, so that Ray tries again what die
 import contextlib
 import logging
 import os
-import socket
 from collections.abc import Generator, Iterator, Sequence
 from typing import Any
 
 import msgspec
 import pyarrow as pa
+import ray
+import ray.data
+from ray.exceptions import RayError
 
 from streamer import __version__
 from streamer.archive.listing import Media
@@ -20,15 +22,9 @@ from streamer.archive.plan import Part
 from streamer.archive.run import Done, Slot, Work
 from streamer.engine.wire import Failure, as_error, failure_of
 from streamer.errors import ClusterError, GenrecastError
+from streamer.on_ray import connected, first_line
 from streamer.text import path_text
 
-os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # read at import; what is worth saying, we say
-
-import ray
-import ray.data
-from ray.exceptions import RayError
-
-CONNECT_S = 10.0  # Ray itself tries for minutes, and can't be interrupted
 IN_FLIGHT = 2  # parts a core, one of which waits: with one alone Ray's pool never grows
 
 
@@ -109,44 +105,16 @@ def run_there(
 
 @contextlib.contextmanager
 def _connected(address: str | None) -> Iterator[None]:
-    where = address or os.environ.get("RAY_ADDRESS") or "auto"
-    host, _, port = where.removeprefix("ray://").rpartition(":")
-    try:
-        if host and port.isdecimal():
-            socket.create_connection((host.strip("[]"), int(port)), CONNECT_S).close()
-        with _without_stderr():
-            ray.init(where, log_to_driver=False, logging_level=logging.ERROR)
-    except (OSError, OverflowError, RuntimeError, ValueError, RayError) as error:
-        raise ClusterError(
-            f"no Ray cluster can be reached at '{where}': {_first_line(error)}",
-            remedy="start one with 'ray start --head', or give its address with --address HOST:PORT",
-        ) from error
-    context = ray.data.DataContext.get_current()
-    context.enable_progress_bars = context.print_on_execution_start = False
-    for name in ("ray", "ray.data"):
-        logging.getLogger(name).setLevel(logging.ERROR)
-    try:
-        yield
-    except RayError as error:
-        raise ClusterError(
-            f"the cluster failed: {_first_line(error)}", remedy="the same command goes on from here"
-        ) from error
-    finally:
-        ray.shutdown()
-
-
-@contextlib.contextmanager
-def _without_stderr() -> Iterator[None]:
-    """Throw away what is written to the descriptor: Ray's own greeting is from below Python."""
-    kept = os.dup(2)
-    nothing = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nothing, 2)
-    try:
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nothing)
+    with connected(address):
+        context = ray.data.DataContext.get_current()
+        context.enable_progress_bars = context.print_on_execution_start = False
+        logging.getLogger("ray.data").setLevel(logging.ERROR)
+        try:
+            yield
+        except RayError as error:
+            raise ClusterError(
+                f"the cluster failed: {first_line(error)}", remedy="the same command goes on from here"
+            ) from error
 
 
 def _cores() -> int:
@@ -156,10 +124,6 @@ def _cores() -> int:
 def _row(part: Part) -> dict[str, Any]:
     paths, sizes = zip(*part.media, strict=True)
     return {"number": part.number, "paths": list(paths), "sizes": list(sizes)}
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 def _check(work: Work, seen: bytes, version: str) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from streamer import log
+from streamer import log, on_ray
 from streamer.errors import ArchiveError, MissingExtraError
 
 if TYPE_CHECKING:
@@ -46,10 +46,8 @@ def tag(
     except ModuleNotFoundError as error:
         raise MissingExtraError("classify --out", "archive") from error
     if cluster:
-        try:
-            from streamer.archive.nodes import run_there
-        except ModuleNotFoundError as error:
-            raise MissingExtraError("classify --cluster", "cluster") from error
+        on_ray.load("classify --cluster")
+        from streamer.archive.nodes import run_there
     from streamer.engine.process import cores
     from streamer.model.session import read_model
 
