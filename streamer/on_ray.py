@@ -38,7 +38,7 @@ def load(what: str, environment: Mapping[str, str] = MappingProxyType({})) -> An
     os.environ.update({**QUIET, **environment, **os.environ})  # read at its import
     try:
         import ray
-    except ModuleNotFoundError as error:
+    except ImportError as error:
         raise MissingExtraError(what, "cluster") from error
     return ray
 

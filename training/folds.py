@@ -18,6 +18,14 @@ from training.console import out as console
 from training.errors import RunError
 from training.fit import Job, fit
 
+TUNE = {
+    "RAY_AIR_NEW_OUTPUT": "0",
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",  # it would write Tune's state for ten seconds; ours is in the runs
+    "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
+}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cluster:
