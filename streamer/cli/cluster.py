@@ -87,7 +87,7 @@ def rebalance(address: str) -> None:
         moves = cluster.rebalance()
         click.echo(f"{moves} shard(s) move")
         if moves:
-            click.echo(summary(_watch(cluster, MOVED_S, is_complete, first_s=2.0)))
+            click.echo(summary(_watch(cluster, MOVED_S, is_complete)))
 
 
 @command.command("drain")
@@ -133,7 +133,7 @@ def _cluster(address: str) -> "Iterator[Cluster]":
         yield Cluster()
 
 
-def _watch(cluster: "Cluster", seconds: float, settled: Any, first_s: float = 0.0) -> "ClusterState":
+def _watch(cluster: "Cluster", seconds: float, settled: Any) -> "ClusterState":
     """Show how it goes until it is settled."""
     from streamer.cluster.view import summary
 

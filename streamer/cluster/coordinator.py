@@ -52,6 +52,7 @@ class Coordinator:
         self._ending: set[Key] = set()
         self._notes: list[str] = []
         self._looked = threading.Event()
+        self._lock = threading.Lock()  # on what is wanted, which commands change too
         self._seen = Seen(placed=(), nodes=(), wanted={}, tried={}, running_s={})
         fleet.end_coordinators(before=self._desired.revision)
         threading.Thread(target=self._run, daemon=True).start()
@@ -67,8 +68,9 @@ class Coordinator:
     def rebalance(self) -> int:
         """Have shards move until all nodes are as full as each other; give how many will."""
         self._looked.wait(FIRST_LOOK_S)
-        self._wanted = balance(replace(self._seen, nodes=self._nodes()))  # one may just have come
-        return len(self._wanted)
+        with self._lock:
+            self._wanted = balance(replace(self._seen, nodes=self._nodes()))  # one may just have come
+            return len(self._wanted)
 
     def state(self) -> bytes:
         """Give all that is known; see `ClusterState`."""
@@ -80,6 +82,7 @@ class Coordinator:
                 shards=self._desired.shards,
                 nodes=self._seen.nodes,
                 placed=self._seen.placed,
+                moving=len(self._wanted),
                 notes=tuple(self._notes),
             )
         )
@@ -118,12 +121,15 @@ class Coordinator:
                 )
             )
         self._ending &= self._polled.states.keys()
-        for one in placed:
-            if one.state is not None and self._wanted.get(one.number) == one.state.node:
-                del self._wanted[one.number]
+        nodes = self._nodes()
+        there = {(one.number, one.node) for one in placed if one.state is not None}
+        alive = {node.id for node in nodes if not node.drained}
+        with self._lock:
+            wanted = self._wanted.items()
+            self._wanted = {n: node for n, node in wanted if node in alive and (n, node) not in there}
         self._seen = Seen(
             placed=tuple(one for one in placed if one.key not in self._ending),
-            nodes=self._nodes(),
+            nodes=nodes,
             wanted=dict(self._wanted),
             tried={number: now - when for number, when in self._tried.items()},
             running_s={key: now - since for key, (_, _, since) in self._running.items()},

@@ -93,6 +93,7 @@ class ClusterState(msgspec.Struct, frozen=True, kw_only=True):
         shards: how many there shall be.
         nodes: those that are alive.
         placed: all instances.
+        moving: how many shards are to be elsewhere, by `rebalance`.
         notes: what stands in the way of the desired state, one sentence each.
     """
 
@@ -101,4 +102,5 @@ class ClusterState(msgspec.Struct, frozen=True, kw_only=True):
     shards: int
     nodes: tuple[NodeState, ...]
     placed: tuple[Placed, ...]
+    moving: int
     notes: tuple[str, ...]

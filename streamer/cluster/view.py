@@ -8,9 +8,8 @@ from streamer.cluster.state import ClusterState, Placed
 def is_complete(state: ClusterState) -> bool:
     """Say whether every shard is there once, follows, and no move is under way."""
     follows = [one.number for one in state.placed if one.state and one.state.revision == state.revision]
-    return sorted(follows) == list(range(state.shards)) == sorted(
-        one.number for one in state.placed
-    ) and not (state.notes)
+    once = sorted(one.number for one in state.placed) == list(range(state.shards))
+    return once and len(follows) == state.shards and not state.moving and not state.notes
 
 
 def is_empty(state: ClusterState, node: str) -> bool:
