@@ -9,6 +9,7 @@ import msgspec
 
 from streamer.attend import ROOMS
 from streamer.config import Config, StationConfig
+from streamer.engine.launch import PER_WORKER
 from streamer.errors import Problem
 
 # Ray keeps an argument of up to 100 KB with the actor itself; a larger one would belong to the process that
@@ -56,6 +57,8 @@ def engine_config(config: Config, stations: tuple[StationConfig, ...]) -> Config
         config,
         station=stations,
         bind="tcp://127.0.0.1:*",
+        # Shards are not all of one size: a few stations more than a worker's measure are no second worker.
+        workers=config.workers or math.ceil(config.cluster.per_shard / PER_WORKER),
         open_to_network=False,
         security=alone,
         gateway=None,

@@ -41,6 +41,7 @@ def test_an_engine_has_its_stations_and_nothing_that_belongs_to_the_gateway() ->
     told = engine_config(msgspec.structs.replace(WHOLE, security=secure), STATIONS[:2])
     assert told.station == STATIONS[:2]
     assert told.gateways == WHOLE.gateways
+    assert told.workers == 1
     assert told.page is None
     assert told.history is None
     assert told.security == SecurityConfig(allow_private=("10.0.0.0/8",))
