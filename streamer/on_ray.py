@@ -66,9 +66,7 @@ def connected(address: str | None, *, remedy: str = START, **options: Any) -> It
         with _without_stderr():
             ray.init(where, log_to_driver=False, logging_level=logging.CRITICAL, **options)
     except (OSError, OverflowError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
-        raise ClusterError(
-            f"no Ray cluster answers at '{where}': {first_line(error)}", remedy=remedy
-        ) from error
+        raise ClusterError(f"no Ray cluster answers at '{where}': {reason(error)}", remedy=remedy) from error
     signal.signal(signal.SIGTERM, terminated)  # Ray's own would have its C++ dump its stack
     logging.getLogger("ray").setLevel(logging.ERROR)
     try:
@@ -77,9 +75,13 @@ def connected(address: str | None, *, remedy: str = START, **options: Any) -> It
         ray.shutdown()
 
 
-def first_line(error: Exception) -> str:
-    """Give what an error says before its traceback."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+def reason(error: Exception) -> str:
+    """Give in one line why something failed: what an actor raised comes with its traceback, which ends so."""
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    raised = (
+        any(line.lstrip().startswith("Traceback ") for line in lines) or " in its creation task" in lines[0]
+    )
+    return lines[-1 if raised else 0].strip()
 
 
 def _knock(address: str) -> None:

@@ -22,7 +22,7 @@ from streamer.archive.plan import Part
 from streamer.archive.run import Done, Slot, Work
 from streamer.engine.wire import Failure, as_error, failure_of
 from streamer.errors import ClusterError, GenrecastError
-from streamer.on_ray import connected, first_line
+from streamer.on_ray import connected, reason
 from streamer.text import path_text
 
 IN_FLIGHT = 2  # parts a core, one of which waits: with one alone Ray's pool never grows
@@ -113,7 +113,7 @@ def _connected(address: str | None) -> Iterator[None]:
             yield
         except RayError as error:
             raise ClusterError(
-                f"the cluster failed: {first_line(error)}", remedy="the same command goes on from here"
+                f"the cluster failed: {reason(error)}", remedy="the same command goes on from here"
             ) from error
 
 

@@ -3,9 +3,9 @@
 import contextlib
 import re
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import msgspec
 
@@ -17,18 +17,24 @@ from streamer.source.open import check_uri, file_of
 from streamer.source.url import normal
 from streamer.text import redact, shown
 
+Rules: TypeAlias = Callable[[Config], Iterable[Problem]]
+
 MAX_BYTES = 10 << 20  # tens of thousands of stations; /dev/zero has no end
 MAX_SYNTAX = 20  # errors of syntax that are told: what follows from one is no news
 _PLACE = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
 
 
-def load_config(path: Path) -> Config:
+def load_config(path: Path, *, also: Rules = lambda _: ()) -> Config:
     """Read and check a configuration file.
+
+    Args:
+        path: of it.
+        also: gives what is wrong with it for a certain use.
 
     Raises:
         ConfigError: the file can't be read, is no TOML, or says what it may not; `problems` has all.
     """
-    config, problems = examine(path)
+    config, problems = examine(path, also=also)
     errors = [problem for problem in problems if not problem.warning]
     if errors or config is None:
         raise ConfigError.of(errors)
@@ -52,12 +58,15 @@ def check_config(config: Config, *, name: str) -> Config:
     return config
 
 
-def examine(path: Path, *, files: bool = False) -> tuple[Config | None, list[Problem]]:
+def examine(
+    path: Path, *, files: bool = False, also: Rules = lambda _: ()
+) -> tuple[Config | None, list[Problem]]:
     """Read a configuration file.
 
     Args:
         path: of it.
         files: look for the files that it names, too, which a daemon finds out for itself.
+        also: gives what is wrong with it for a certain use.
 
     Returns:
         what it says, None where that can't be used, and all that is wrong, warnings too, in its order.
@@ -66,10 +75,12 @@ def examine(path: Path, *, files: bool = False) -> tuple[Config | None, list[Pro
         text = read_text(path)
     except ConfigError as error:
         return None, error.problems
-    return examine_text(text, path, files=files)
+    return examine_text(text, path, files=files, also=also)
 
 
-def examine_text(text: str, path: Path, *, files: bool = False) -> tuple[Config | None, list[Problem]]:
+def examine_text(
+    text: str, path: Path, *, files: bool = False, also: Rules = lambda _: ()
+) -> tuple[Config | None, list[Problem]]:
     """Do the same with what stands in a file, or shall stand there."""
     name = str(path)
     try:
@@ -80,6 +91,7 @@ def examine_text(text: str, path: Path, *, files: bool = False) -> tuple[Config 
         return None, [problem._replace(file=name) for problem in _syntax(text)]
     config, problems = _understand(raw)
     if config is not None:
+        problems += also(config)
         config = resolve(config, path.resolve().parent)
         problems += _missing(config) if files else ()
     if problems:

@@ -2,23 +2,23 @@
 
 import logging
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from streamer import log
-from streamer.errors import ConfigError
+from streamer.errors import ClusterError
 from streamer.text import json_line
 
 if TYPE_CHECKING:
     from streamer.cluster.client import Cluster
     from streamer.cluster.state import ClusterState
 
-UP_S = 120.0
-MOVED_S = 120.0
+PATIENCE_S = 60.0  # with a cluster in which nothing moves any more
+GOES_ON = "it goes on by itself; 'genrecast cluster status' says how far it is"
 
 _address = click.option(
     "--address",
@@ -44,22 +44,16 @@ def up(file: Path, address: str, wait: bool) -> None:
     Stations that are in both are not touched; what must move is listened to at its new place first.
     """
     from streamer.check.load import load_config
+    from streamer.cluster.desired import rules
 
-    config = load_config(file)
+    config = load_config(file, also=rules)
     with _cluster(address) as cluster:
-        from streamer.cluster.desired import rules
         from streamer.cluster.view import is_complete, summary
 
-        if problems := [problem._replace(file=str(file)) for problem in rules(config)]:
-            raise ConfigError.of(problems)
         if not cluster.bring(config):
             click.echo("nothing is new")
         if wait:
-            state = _watch(cluster, UP_S, is_complete)
-            click.echo(summary(state))
-            for note in state.notes:
-                click.echo(f"  {note}")
-            sys.exit(0 if is_complete(state) else 1)
+            click.echo(summary(_settled(cluster, is_complete)))
 
 
 @command.command("status")
@@ -87,7 +81,7 @@ def rebalance(address: str) -> None:
         moves = cluster.rebalance()
         click.echo(f"{moves} shard(s) move")
         if moves:
-            click.echo(summary(_watch(cluster, MOVED_S, is_complete)))
+            click.echo(summary(_settled(cluster, is_complete)))
 
 
 @command.command("drain")
@@ -103,14 +97,8 @@ def drain(node: str, address: str, undo: bool) -> None:
         if undo:
             click.echo(f"{found.address} may have shards again; 'genrecast cluster rebalance' gives it some")
             return
-        state = _watch(cluster, MOVED_S, lambda state: is_empty(state, found.id))
-        for note in state.notes:
-            click.echo(f"  {note}")
-        empty = is_empty(state, found.id)
-        click.echo(
-            f"{found.address} has no shards any more" if empty else f"{found.address} still has shards"
-        )
-        sys.exit(0 if empty else 1)
+        _settled(cluster, lambda state: is_empty(state, found.id))
+        click.echo(f"{found.address} has no shards any more")
 
 
 @command.command("down")
@@ -123,23 +111,36 @@ def down(address: str) -> None:
 
 @contextmanager
 def _cluster(address: str) -> "Iterator[Cluster]":
-    from streamer.on_ray import connected, load
+    from streamer.on_ray import connected, load, reason
 
-    load("genrecast cluster")
+    ray = load("genrecast cluster")
     from streamer.cluster.client import Cluster
     from streamer.cluster.fleet import NAMESPACE
 
-    with connected(address, namespace=NAMESPACE):
-        yield Cluster()
+    try:
+        with connected(address, namespace=NAMESPACE):
+            yield Cluster()
+    except (ray.exceptions.RayError, ConnectionError) as error:
+        raise ClusterError(
+            f"the head gives no answer: {reason(error)}", remedy="stations go on; try again"
+        ) from error
 
 
-def _watch(cluster: "Cluster", seconds: float, settled: Any) -> "ClusterState":
-    """Show how it goes until it is settled."""
+def _settled(cluster: "Cluster", settled: "Callable[[ClusterState], bool]") -> "ClusterState":
+    """Show how it goes until it is settled; exit where it isn't, or nobody wants to wait."""
     from streamer.cluster.view import summary
 
     said = ""
-    for state in cluster.watch(seconds, settled):
-        if sys.stderr.isatty() and (line := summary(state)) != said:
+    try:
+        for state in cluster.watch(PATIENCE_S, settled):
+            if sys.stderr.isatty() and (line := summary(state)) != said:
+                click.echo(line, err=True)
+                said = line
+    except KeyboardInterrupt:
+        click.echo(GOES_ON, err=True)
+        sys.exit(130)
+    if not settled(state):
+        for line in (summary(state), *state.notes, GOES_ON):
             click.echo(line, err=True)
-            said = line
+        sys.exit(1)
     return state

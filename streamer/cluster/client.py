@@ -6,18 +6,19 @@ from typing import Any
 
 import msgspec
 import ray
-from ray.exceptions import RayError
+from ray.exceptions import ActorAlreadyExistsError, RayError
 
 from streamer.cluster import fleet
 from streamer.cluster.coordinator import Coordinator
-from streamer.cluster.desired import Desired, pack, shard_count, unpack
+from streamer.cluster.desired import Desired, engine_config, pack, shard_count, unpack
 from streamer.cluster.state import ClusterState, NodeState
 from streamer.config import Config
 from streamer.errors import ClusterError
-from streamer.on_ray import first_line
+from streamer.on_ray import reason
 
 START_S = 30.0  # for a coordinator to begin
 LOOK_S = 0.5
+TRIES = 5  # where somebody else changes the same
 
 
 class Cluster:
@@ -25,8 +26,8 @@ class Cluster:
 
     def desired(self) -> Desired | None:
         """Give what the cluster shall do; None where nothing was asked for."""
-        handle = self._coordinator()
-        return None if handle is None else unpack(_answer(handle.desired.remote()))
+        handle = _coordinator()
+        return None if handle is None else _decoded(lambda: unpack(_answer(handle.desired.remote())))
 
     def bring(self, config: Config) -> bool:
         """Have the cluster follow a configuration; say whether that is anything new.
@@ -34,17 +35,15 @@ class Cluster:
         Raises:
             ClusterError: somebody else changes it at the same moment, or Ray can't do it.
         """
-        before = self.desired()
-        if before is not None and before.config == config:
+        before, config = self.desired(), engine_config(config, config.station)
+        if before is None:
+            # Later than that of any other before, of which a shard may be left.
+            self._follow(Desired(revision=int(time.time()), config=config, shards=shard_count(config)))
+            return True
+        if before.config == config:
             return False
-        self._follow(
-            Desired(
-                revision=before.revision + 1 if before else 1,
-                config=config,
-                shards=shard_count(config),
-                drained=before.drained if before else frozenset(),
-            )
-        )
+        changes = {"revision": before.revision + 1, "config": config, "shards": shard_count(config)}
+        self._follow(msgspec.structs.replace(before, **changes))
         return True
 
     def drain(self, name: str, *, undo: bool = False) -> NodeState:
@@ -57,9 +56,6 @@ class Cluster:
         Raises:
             ClusterError: there is no such node, or it isn't the only one.
         """
-        before = self.desired()
-        if before is None:
-            raise _not_up()
         nodes = self.state().nodes
         found = [node for node in nodes if node.address == name or (name and node.id.startswith(name))]
         if len(found) != 1:
@@ -68,19 +64,18 @@ class Cluster:
                 f"'{name}' names {'no node' if not found else 'more than one node'}",
                 remedy=f"name one by its address or the beginning of its id: {there}",
             )
-        alive = {node.id for node in nodes}
-        drained = before.drained & alive - {found[0].id} if undo else before.drained & alive | {found[0].id}
-        if drained != before.drained:
-            revised = msgspec.structs.replace(before, revision=before.revision + 1, drained=drained)
-            self._follow(revised)
+        for left in reversed(range(TRIES)):
+            try:
+                self._drain(found[0].id, {node.id for node in nodes}, undo)
+                break
+            except ClusterError:  # somebody else drains another one
+                if not left:
+                    raise
         return found[0]
 
     def rebalance(self) -> int:
         """Have shards move until all nodes are as full as each other; give how many will."""
-        handle = self._coordinator()
-        if handle is None:
-            raise _not_up()
-        moves: int = _answer(handle.rebalance.remote())
+        moves: int = _answer(_up().rebalance.remote())
         return moves
 
     def state(self) -> ClusterState:
@@ -89,49 +84,90 @@ class Cluster:
         Raises:
             ClusterError: it is not up, or its coordinator gives no answer.
         """
-        handle = self._coordinator()
-        if handle is None:
-            raise _not_up()
-        return msgspec.msgpack.decode(_answer(handle.state.remote()), type=ClusterState)
+        answer = _answer(_up().state.remote())
+        state: ClusterState = _decoded(lambda: msgspec.msgpack.decode(answer, type=ClusterState))
+        return state
 
-    def watch(self, seconds: float, settled: Callable[[ClusterState], bool]) -> Iterator[ClusterState]:
-        """Give its state again and again until it is settled, or for so long."""
-        end = time.monotonic() + seconds
+    def watch(self, patience_s: float, settled: Callable[[ClusterState], bool]) -> Iterator[ClusterState]:
+        """Give its state again and again until it is settled, or doesn't change for so long."""
+        shown, end = None, time.monotonic() + patience_s
         while True:
             state = self.state()
             yield state
+            at = [
+                (one.key, one.node, one.state and (one.state.revision, one.state.make))
+                for one in state.placed
+            ]
+            if at != shown:
+                shown, end = at, time.monotonic() + patience_s
             if settled(state) or time.monotonic() > end:
                 return
             time.sleep(LOOK_S)
 
     def end(self) -> int:
         """Have all stations tell their end, and nothing of it be left; give how many shards there were."""
-        fleet.end_coordinators()
-        keys = fleet.instances()
-        fleet.end_shards(keys)
-        return len(keys)
+        ended = set[fleet.Key]()
+        while True:
+            fleet.end_coordinators()
+            keys = fleet.instances()
+            if not keys and not fleet.coordinators():
+                return len({number for number, _ in ended})
+            ended |= keys
+            fleet.end_shards(keys, removed=False)
+
+    def _drain(self, node: str, alive: set[str], undo: bool) -> None:
+        before = self.desired()
+        if before is None:
+            raise _not_up()
+        drained = before.drained & alive - {node} if undo else before.drained & alive | {node}
+        if drained != before.drained:
+            changes = {"revision": before.revision + 1, "drained": drained}
+            self._follow(msgspec.structs.replace(before, **changes))
 
     def _follow(self, desired: Desired) -> None:
         try:
             handle = fleet.start_coordinator(Coordinator, desired.revision, pack(desired))
-            _answer(handle.__ray_ready__.remote(), START_S)
-        except ValueError as error:
+        except ActorAlreadyExistsError as error:
             raise ClusterError(
                 "somebody else has changed what the cluster shall do at this moment", remedy="try again"
             ) from error
-
-    def _coordinator(self) -> Any:
-        revisions = fleet.coordinators()
-        return fleet.coordinator(revisions[-1]) if revisions else None
+        _answer(handle.__ray_ready__.remote())
 
 
-def _answer(asked: Any, seconds: float = START_S) -> Any:
+def _coordinator() -> Any:
+    """Give the newest one; None where there is none."""
+    while revisions := fleet.coordinators():
+        try:
+            return fleet.coordinator(revisions[-1])
+        except ValueError:  # another one has just taken its place
+            time.sleep(LOOK_S)
+    return None
+
+
+def _up() -> Any:
+    handle = _coordinator()
+    if handle is None:
+        raise _not_up()
+    return handle
+
+
+def _answer(asked: Any) -> Any:
     try:
-        return ray.get(asked, timeout=seconds)
+        return ray.get(asked, timeout=START_S)
     except (RayError, TimeoutError) as error:
         raise ClusterError(
-            f"the cluster's coordinator gives no answer: {first_line(error)}",
-            remedy="see 'ray status'; genrecast must be installed on every node in this version",
+            f"the cluster's coordinator gives no answer: {reason(error)}",
+            remedy="see 'ray status', and try again; every node must have genrecast, in this version",
+        ) from error
+
+
+def _decoded(decode: Callable[[], Any]) -> Any:
+    try:
+        return decode()
+    except msgspec.MsgspecError as error:
+        raise ClusterError(
+            f"the cluster was brought up by another version of genrecast: {error}",
+            remedy="use that one, or end it with 'genrecast cluster down' and bring it up again",
         ) from error
 
 

@@ -11,10 +11,12 @@ from streamer.attend import ROOMS
 from streamer.config import Config, StationConfig
 from streamer.engine.launch import PER_WORKER
 from streamer.errors import Problem
+from streamer.source.open import file_of
 
 # Ray keeps an argument of up to 100 KB with the actor itself; a larger one would belong to the process that
 # gave it, and be lost with that.
 PIECE_BYTES = 64_000
+RAYS_OWN = ("CPU", "GPU", "memory", "object_store_memory")
 ONLY_HERE = ("soundcard", "stdin")  # schemes of sources that belong to one machine
 
 
@@ -80,11 +82,30 @@ def rules(config: Config) -> Iterator[Problem]:
             "run 'genrecast gateway', and name what it accepts: gateways = [\"tcp://HOST:5568\"]",
             ("gateways",),
         )
+    cluster = config.cluster
+    if not cluster.cpus and not cluster.resource:
+        yield Problem(
+            "[cluster] has neither cpus nor a resource: shards would go anywhere, and all to one node",
+            "give one of them",
+            ("cluster",),
+        )
+    if cluster.resource in RAYS_OWN:
+        yield Problem(
+            f"[cluster] resource = '{cluster.resource}' is one of Ray's own",
+            "name one that nodes are given: ray start --resources '{\"station\": 1000}'",
+            ("cluster", "resource"),
+        )
     for number, station in enumerate(config.station):
-        scheme = station.source.partition(":")[0].lower()
+        scheme, file = station.source.partition(":")[0].lower(), file_of(station.source)
         if scheme in ONLY_HERE:
             yield Problem(
                 f"station '{station.id}' listens to {scheme}:, which belongs to one machine",
                 "run a daemon on that machine, with the same gateways",
+                ("station", number, "source"),
+            )
+        elif file is not None and not file.is_absolute():
+            yield Problem(
+                f"station '{station.id}': '{file}' is meant from a folder, and every machine has its own",
+                "give the whole path, to a place that all machines see",
                 ("station", number, "source"),
             )

@@ -5,22 +5,18 @@ so that nothing of ours has to be remembered elsewhere.
 """
 
 import contextlib
-import logging
-import threading
 import time
 from collections.abc import Iterable
 from typing import Any
 
 import msgspec
 import ray
-from ray.exceptions import GetTimeoutError, RayError
+from ray.exceptions import ActorAlreadyExistsError, GetTimeoutError, RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from streamer.cluster.state import NodeState, ShardState
-from streamer.on_ray import first_line
+from streamer.on_ray import reason
 from streamer.sections import ClusterConfig
-
-log = logging.getLogger(__name__)
 
 NAMESPACE = "genrecast"
 CALL_S = 5.0
@@ -72,41 +68,54 @@ def shard(key: Key) -> Any:
 
 
 def start_coordinator(kind: type, revision: int, pieces: Iterable[bytes]) -> Any:
-    """Start one that Ray starts again as often as it is lost; ValueError where there is such a one."""
+    """Start one that Ray starts again as often as it is lost; ActorAlreadyExistsError where there is one."""
     return _start(kind, f"coordinator-{revision}", tuple(pieces), num_cpus=0)
 
 
-def start_shard(kind: type, key: Key, config: ClusterConfig, node: str | None) -> Any:
-    """Start an instance where there is room, on a certain node if it can be had."""
+def start_shard(kind: type, key: Key, config: ClusterConfig, node: str | None) -> None:
+    """Start an instance where there is room, on a certain node if it can be had; once is enough."""
     strategy = "SPREAD" if node is None else NodeAffinitySchedulingStrategy(node, soft=True)
     resources = {config.resource: config.per_shard} if config.resource else {}
-    return _start(
-        kind,
-        "shard-{}-{}".format(*key),
-        key,
-        num_cpus=config.cpus,
-        resources=resources,
-        scheduling_strategy=strategy,
-    )
+    with contextlib.suppress(ActorAlreadyExistsError):
+        _start(
+            kind,
+            "shard-{}-{}".format(*key),
+            key,
+            num_cpus=config.cpus,
+            resources=resources,
+            scheduling_strategy=strategy,
+        )
 
 
-def ask_share(number: int, generation: int) -> bytes | None:
-    """Ask the newest coordinator for an instance's share; None where it gives no answer."""
+def tell(key: Key, share: bytes) -> None:
+    """Tell an instance its share; who has gone meanwhile is passed over."""
+    with contextlib.suppress(ValueError):
+        shard(key).follow.remote(share)
+
+
+def ask_share(number: int) -> bytes | None:
+    """Ask the newest coordinator for a shard's share; None where it gives no answer."""
     with contextlib.suppress(RayError, ValueError, IndexError):
-        asked = coordinator(coordinators()[-1]).share.remote(number, generation)
+        asked = coordinator(coordinators()[-1]).share.remote(number)
         share: bytes | None = ray.get(asked, timeout=CALL_S)
         return share
     return None
 
 
-def end_shards(keys: Iterable[Key]) -> None:
-    """Have instances tell their stations' ends, all at the same time, and end them."""
+def end_shards(keys: Iterable[Key], *, removed: bool) -> None:
+    """Have instances tell their stations' ends, all at the same time, and end them.
+
+    Args:
+        keys: of them; who has gone already is passed over.
+        removed: their stations are elsewhere, or nowhere any more: not merely asked to end.
+    """
     handles = []
     for key in keys:
         with contextlib.suppress(ValueError):
             handles.append(shard(key))
     if handles:
-        ray.wait([handle.stop.remote() for handle in handles], num_returns=len(handles), timeout=STOP_S)
+        stops = [handle.stop.remote(removed) for handle in handles]
+        ray.wait(stops, num_returns=len(stops), timeout=STOP_S)
     for handle in handles:
         ray.kill(handle, no_restart=True)
 
@@ -125,13 +134,13 @@ class Polled:
     Attributes:
         states: of each, None where it has said nothing yet.
         silent_s: seconds since it said that, or since it was first seen.
-        troubles: why it could not answer.
+        troubles: why an instance of a shard could not answer, by the shard's number, until one does.
     """
 
     def __init__(self) -> None:
         self.states: dict[Key, ShardState | None] = {}
         self.silent_s: dict[Key, float] = {}
-        self.troubles: dict[Key, str] = {}
+        self.troubles: dict[int, str] = {}
         self._asked: dict[Key, Any] = {}
         self._looked = time.monotonic()
 
@@ -140,9 +149,6 @@ class Polled:
         keys, now = instances(), time.monotonic()
         # Where Ray itself held us up, that is nobody's silence.
         passed, self._looked = min(now - self._looked, 2.0), now
-        for gone in self.states.keys() - keys:
-            for of_each in (self.states, self.silent_s, self.troubles, self._asked):
-                of_each.pop(gone, None)
         for key in keys:
             self.states.setdefault(key, None)
             self.silent_s[key] = self.silent_s.get(key, 0.0) + passed
@@ -150,29 +156,31 @@ class Polled:
             if ray.wait([answer], timeout=0)[0]:
                 del self._asked[key]
                 self._take(key, answer)
+        for gone in self.states.keys() - keys:
+            for of_each in (self.states, self.silent_s, self._asked):
+                of_each.pop(gone, None)
         for key in keys - self._asked.keys():
             with contextlib.suppress(ValueError):
                 self._asked[key] = shard(key).state.remote()
 
+    def doubt(self, key: Key) -> None:
+        """Take nothing for true any more that an instance has said."""
+        self.states[key] = None
+
     def _take(self, key: Key, answer: Any) -> None:
         try:
-            self.states[key] = msgspec.msgpack.decode(ray.get(answer, timeout=CALL_S), type=ShardState)
-        except (RayError, GetTimeoutError) as error:
-            self.troubles[key] = first_line(error)
+            state = msgspec.msgpack.decode(ray.get(answer, timeout=CALL_S), type=ShardState)
+        except (RayError, GetTimeoutError, msgspec.MsgspecError) as error:
+            self.troubles[key[0]] = reason(error)
         else:
-            self.silent_s[key] = 0.0
-            self.troubles.pop(key, None)
+            self.states[key], self.silent_s[key] = state, 0.0
+            self.troubles.pop(key[0], None)
 
 
 def restart(key: Key) -> None:
     """Have Ray end an instance that hangs, and start it again."""
     with contextlib.suppress(ValueError):
         ray.kill(shard(key), no_restart=False)
-
-
-def later(name: str, do: Any, *arguments: Any) -> None:
-    """Do something that may take its time, beside what goes on."""
-    threading.Thread(target=do, args=arguments, name=name, daemon=True).start()
 
 
 def _names() -> list[list[str]]:

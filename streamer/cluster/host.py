@@ -6,6 +6,7 @@ import logging
 import os
 import threading
 import time
+from typing import NamedTuple
 
 import msgspec
 
@@ -15,7 +16,7 @@ from streamer.cluster.state import ShardState
 from streamer.config import Config
 from streamer.engine.daemon import Daemon
 from streamer.engine.heartbeat import state_of
-from streamer.engine.launch import Launch, shares
+from streamer.engine.launch import Launch, shares, with_stations
 from streamer.engine.notify import Notifier
 from streamer.engine.wire import Failure, as_error
 from streamer.errors import GenrecastError
@@ -25,7 +26,17 @@ log = logging.getLogger(__name__)
 
 LONGEST_WAIT_S = 30.0  # from one start to the next, where an engine can't begin
 STARTING_S = 0.2  # an engine that is starting is asked again to follow
+REMOVED_S = 2.0  # for the stations of an engine that is left with none to say so
 END_S = 5.0  # for an engine to end in order
+ANSWER_S = 5.0  # a loop that doesn't come round by then hangs
+
+
+class Told(NamedTuple):
+    """What to follow: a revision of the desired state, the make of the engine, and its configuration."""
+
+    revision: int
+    make: str
+    config: Config
 
 
 class Host:
@@ -37,12 +48,7 @@ class Host:
 
     def __init__(self, node: str) -> None:
         self._node = node
-        self._told: tuple[int, str, Config] | None = None  # revision, make, and what to listen to
-        self._following: tuple[int, str, tuple[str, ...]] = (
-            0,
-            "",
-            (),
-        )  # revision, make and stations of what is followed
+        self._told = self._following = Told(0, "", Config())
         self._daemon: Daemon | None = None
         self._failure: str | None = None
         self._loop = asyncio.new_event_loop()
@@ -53,23 +59,40 @@ class Host:
 
     def follow(self, revision: int, make: str, config: Config) -> None:
         """Have it listen to these stations; an older revision than it knows is nothing."""
-        if self._told is None or revision >= self._told[0]:
-            self._told = revision, make, config
+        if revision >= self._told.revision and not self._closing:
+            self._told = Told(revision, make, config)
             self._loop.call_soon_threadsafe(self._changed.set)
 
-    def stop(self) -> None:
-        """Have every station tell its end, and wait for it."""
+    def stop(self, *, removed: bool = False) -> None:
+        """Have every station tell its end, and wait for it; there is no way back.
+
+        Args:
+            removed: they are elsewhere, or nowhere any more: not merely asked to end.
+        """
         self._closing = True
+        if removed:
+            self._told = self._told._replace(config=with_stations(self._told.config, ()))
         with contextlib.suppress(RuntimeError):  # it is over already
             self._loop.call_soon_threadsafe(self._changed.set)
         self._thread.join(END_S)
 
     def state(self) -> ShardState:
-        """Give how it is."""
-        revision, make, stations = self._following
-        daemon = self._daemon
-        unheard = [id for id in stations if daemon is None or state_of(daemon.bus, id) == "no-signal"]
-        beat = None if daemon is None else daemon.bus.last("heartbeat", "-")
+        """Give how it is.
+
+        Raises:
+            TimeoutError: the engine's loop doesn't come round.
+        """
+        if self._thread.is_alive():
+            with contextlib.suppress(RuntimeError):  # it has ended meanwhile
+                return asyncio.run_coroutine_threadsafe(self._state(), self._loop).result(ANSWER_S)
+        return ShardState(node=self._node, pid=os.getpid(), ended=True, version=__version__)
+
+    async def _state(self) -> ShardState:
+        revision, make, config = self._following
+        bus = None if self._daemon is None else self._daemon.bus
+        stations = tuple(station.id for station in config.station)
+        unheard = [id for id in stations if bus is None or state_of(bus, id) == "no-signal"]
+        beat = None if bus is None else bus.last("heartbeat", "-")
         heartbeat = None if beat is None else msgspec.json.decode(beat, type=Heartbeat)
         return ShardState(
             node=self._node,
@@ -78,7 +101,9 @@ class Host:
             make=make,
             stations=stations,
             unheard=tuple(unheard),
-            failure=self._failure,
+            away=() if bus is None else tuple(bus.away),
+            failure=None if heartbeat else self._failure,
+            engine_s=heartbeat.uptime if heartbeat else 0.0,
             cpu=heartbeat.cpu if heartbeat else 0.0,
             rss_mb=heartbeat.rss_mb if heartbeat else 0.0,
             windows=heartbeat.windows if heartbeat else 0,
@@ -97,36 +122,30 @@ class Host:
             try:
                 await self._serve()
                 self._failure = None
+                continue
             except GenrecastError as error:
-                self._fail(f"{error.message} ({error.code}); {error.remedy}")
+                self._failure = f"{error.message} ({error.code}); {error.remedy}"
             except Exception as error:
                 log.exception("the engine met what was not foreseen")
-                self._fail(f"{type(error).__name__}: {error}")
-            if self._failure is not None:
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._changed.wait(), backoff.failed(time.monotonic() - began))
-
-    def _fail(self, why: str) -> None:
-        log.error("the engine can't run: %s", why)
-        self._failure = why
+                self._failure = f"{type(error).__name__}: {error}"
+            log.error("the engine can't run: %s", self._failure)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._changed.wait(), backoff.failed(time.monotonic() - began))
 
     async def _serve(self) -> None:
-        """Run one engine, until it is over or others are to be made."""
-        while self._told is None or not self._told[2].station:
+        """Run one engine, until it is over or another one is to be made."""
+        self._changed.clear()
+        told = self._following = self._told
+        if not told.config.station:
             await self._changed.wait()
-            self._changed.clear()
-            self._note()
-            if self._closing:
-                return
-        self._note()
-        _, make, config = self._told
+            return
         asked = asyncio.Event()
-        launches = [(share, Launch(share)) for share in shares(config)]
-        daemon = Daemon(config, launches, notifier=Notifier(), read=self._read)
+        launches = [(share, Launch(share)) for share in shares(told.config)]
+        daemon = Daemon(told.config, launches, notifier=Notifier(), read=lambda: self._told.config)
         run = asyncio.create_task(daemon.run(asked))
         self._daemon = daemon
         try:
-            await self._attend(daemon, run, make)
+            await self._attend(daemon, run, told.make)
         finally:
             asked.set()
             try:
@@ -135,32 +154,26 @@ class Host:
                 self._daemon = None
         if ends:
             raise as_error(ends[0])
-        while not self._changed.is_set() and not self._closing:  # all have come to their own end
+        if self._told == told and not self._closing:  # all have come to their own end
             await self._changed.wait()
 
     async def _attend(self, daemon: Daemon, run: "asyncio.Task[list[Failure]]", make: str) -> None:
         """Have an engine follow what is told, as far as it can while it runs."""
-        while True:
+        while not (run.done() or self._closing):
             change = asyncio.create_task(self._changed.wait())
             await asyncio.wait((run, change), return_when=asyncio.FIRST_COMPLETED)
             change.cancel()
-            if run.done() or self._closing:
+            if not self._changed.is_set():
                 return
             self._changed.clear()
-            assert self._told is not None
-            if self._told[1] != make or not self._told[2].station:
-                self._changed.set()  # for whoever comes next
+            told = self._told
+            if told.config.station and (told.make != make or self._closing):
                 return
-            while (await daemon.reload()).error is not None and not run.done():  # noqa: ASYNC110
+            while not run.done() and (await daemon.reload()).error is not None:
+                if self._closing:
+                    return
                 await asyncio.sleep(STARTING_S)  # it is starting: it tells only those who ask
-            self._failure = None
-            self._note()
-
-    def _read(self) -> Config:
-        assert self._told is not None
-        return self._told[2]
-
-    def _note(self) -> None:
-        if self._told is not None:
-            revision, make, config = self._told
-            self._following = revision, make, tuple(station.id for station in config.station)
+            self._following = told
+            if not told.config.station:
+                await asyncio.wait((run,), timeout=REMOVED_S)
+                return

@@ -11,7 +11,7 @@ from typing import TypeAlias
 
 from streamer.cluster.state import NodeState, Placed
 
-PATIENCE_S = 20.0  # with stations that are not heard where they are new
+PATIENCE_S = 20.0  # with stations that an engine that runs doesn't hear, and the one before did
 AT_ONCE = 4  # shards that move: each takes room twice while it does
 HUNG_S = 60.0  # an instance that answered once, and does so no more
 REMADE = "its engine is to be another"
@@ -83,14 +83,12 @@ class Seen:
         nodes: those that are alive.
         wanted: on which node a shard shall be, where that is asked for.
         tried: seconds since an instance of a shard was last started, by its number.
-        running_s: seconds since an instance, or who was started in its place, first answered, by its key.
     """
 
     placed: tuple[Placed, ...]
     nodes: tuple[NodeState, ...]
     wanted: Mapping[int, str]
     tried: Mapping[int, float]
-    running_s: Mapping[tuple[int, int], float]
 
     def by_number(self) -> dict[int, list[Placed]]:
         """Give the instances of each shard, the oldest first."""
@@ -108,27 +106,37 @@ def decide(goal: Goal, seen: Seen) -> tuple[list[Action], list[str]]:
     actions: list[Action] = [
         Create(number, 0, None) for number in missing if seen.tried.get(number, AGAIN_S) >= AGAIN_S
     ]
-    for number, (*olds, newest) in groups.items():
-        if number >= goal.shards:
-            over = [*olds, newest] if not any(shares[one.key] for one in (*olds, newest)) else []
-        else:
-            share = shares[newest.key]
-            heard_here = [old for old in olds if shares[old.key] <= share]
-            over = heard_here if _takes_over(goal, seen, newest, olds, share) else []
-        actions += [Retire(*one.key) for one in over]
+    over = [one for group in groups.values() for one in _over(goal, seen, group, shares)]
+    actions += [Retire(*one.key) for one in over]
     moves, notes = _moves(goal, seen, groups)
     actions += moves
-    actions += [Restart(*one.key) for one in seen.placed if one.state and one.silent_s > HUNG_S]
-    actions += [
-        Tell(*one.key, shares[one.key])
-        for one in seen.placed
-        if one.state is not None
+    alive = {node.id for node in seen.nodes}
+    for one in seen.placed:
+        if one.state is None or one in over:
+            continue
+        if one.silent_s > HUNG_S and one.node in alive:
+            actions.append(Restart(*one.key))
         # An engine of another make can't follow: it goes on as it is until its successor takes over.
-        and one.state.make in ("", goal.make)
-        and not _follows(goal, one, shares[one.key])
-        and Retire(*one.key) not in actions
-    ]
+        elif one.state.make in ("", goal.make) and not _follows(goal, one, shares[one.key]):
+            actions.append(Tell(*one.key, shares[one.key]))
     return actions, notes
+
+
+def _over(
+    goal: Goal, seen: Seen, group: list[Placed], shares: Mapping[tuple[int, int], frozenset[str]]
+) -> list[Placed]:
+    """Give the instances of a shard that have done what they were for, or are not needed after all."""
+    *olds, newest = group
+    ended = [one for one in group if one.state is not None and one.state.ended]
+    if ended or newest.number >= goal.shards:
+        return ended or [one for one in group if not any(shares[other.key] for other in group)]
+    if not olds:
+        return []
+    if newest.state is None and olds[-1].state is not None and _must_move(goal, seen, olds[-1]) is None:
+        return [newest]
+    if not _takes_over(goal, newest, olds, shares[newest.key]):
+        return []
+    return [old for old in olds if shares[old.key] <= shares[newest.key]]
 
 
 def balance(seen: Seen) -> dict[int, str]:
@@ -159,7 +167,7 @@ def _shares(goal: Goal, seen: Seen) -> dict[tuple[int, int], frozenset[str]]:
     for one in seen.placed:
         if one.state is not None:
             there = own[one.number] & set(one.state.stations)
-            patient = min(goal.age_s, seen.running_s.get(one.key, 0.0)) <= PATIENCE_S
+            patient = min(goal.age_s, one.state.engine_s) <= PATIENCE_S
             settled |= there - set(one.state.unheard) if patient else there
     shares = {}
     for one in seen.placed:
@@ -174,7 +182,7 @@ def _follows(goal: Goal, one: Placed, share: frozenset[str]) -> bool:
     return state is not None and (state.revision, frozenset(state.stations)) == (goal.revision, share)
 
 
-def _takes_over(goal: Goal, seen: Seen, new: Placed, olds: list[Placed], share: frozenset[str]) -> bool:
+def _takes_over(goal: Goal, new: Placed, olds: list[Placed], share: frozenset[str]) -> bool:
     """Say whether an instance is heard as well as those that it replaces."""
     if new.state is None or not _follows(goal, new, share):
         return False
@@ -182,7 +190,7 @@ def _takes_over(goal: Goal, seen: Seen, new: Placed, olds: list[Placed], share: 
     for old in olds:
         if old.state is not None and old.silent_s < PATIENCE_S:
             heard |= set(old.state.stations) - set(old.state.unheard)
-    return not heard & set(new.state.unheard) or seen.running_s.get(new.key, 0.0) > PATIENCE_S
+    return not heard & set(new.state.unheard) or new.state.engine_s > PATIENCE_S
 
 
 def _moves(goal: Goal, seen: Seen, groups: Mapping[int, list[Placed]]) -> tuple[list[Create], list[str]]:

@@ -20,12 +20,12 @@ class Shard:
 
     Args:
         number: of the shard.
-        generation: of the instance.
+        generation: of the instance, which is in its name.
     """
 
     def __init__(self, number: int, generation: int) -> None:
         log.setup(logging.INFO)
-        self._number, self._generation = number, generation
+        self._number = number
         self._host = Host(fleet.own_node())
         self._told = threading.Event()
         threading.Thread(target=self._ask, daemon=True).start()
@@ -40,14 +40,14 @@ class Shard:
         """Give how it is; see `ShardState`."""
         return msgspec.msgpack.encode(self._host.state())
 
-    def stop(self) -> None:
-        """Have every station tell its end."""
-        self._host.stop()
+    def stop(self, removed: bool) -> None:
+        """Have every station tell its end; see `Host.stop`."""
+        self._host.stop(removed=removed)
 
     def _ask(self) -> None:
         """Ask the coordinator, which may be lost too and on its way back."""
         while not self._told.is_set():
-            share = fleet.ask_share(self._number, self._generation)
+            share = fleet.ask_share(self._number)
             if share is not None:
                 self.follow(share)
             else:

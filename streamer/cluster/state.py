@@ -13,7 +13,10 @@ class ShardState(msgspec.Struct, frozen=True, kw_only=True):
         make: of its engine (`desired.make`).
         stations: ids of those that are its own.
         unheard: ids of those among them of which there is no signal.
+        away: gateways that its messages don't reach.
         failure: why its engine doesn't run, where it should.
+        ended: it was told to stop, and won't begin again.
+        engine_s: seconds for which its engine has been running.
         cpu: share of one core, of the engine.
         rss_mb: resident memory of the engine in MiB; pages that its processes share count for each.
         windows: done since the engine began.
@@ -27,12 +30,15 @@ class ShardState(msgspec.Struct, frozen=True, kw_only=True):
     make: str = ""
     stations: tuple[str, ...] = ()
     unheard: tuple[str, ...] = ()
+    away: tuple[str, ...] = ()
     failure: str | None = None
+    ended: bool = False
+    engine_s: float = 0.0
     cpu: float = 0.0
     rss_mb: float = 0.0
     windows: int = 0
     dropped: int = 0
-    version: str
+    version: str = ""
 
 
 class Share(msgspec.Struct, frozen=True):
@@ -68,7 +74,6 @@ class Placed(msgspec.Struct, frozen=True, kw_only=True):
         state: as it was last told; None where it has not begun.
         silent_s: seconds since that was told, or since the instance was first seen.
         node: id of the node that it is on, or was started for; None where Ray has yet to choose.
-        trouble: why it could not answer.
     """
 
     number: int
@@ -76,7 +81,6 @@ class Placed(msgspec.Struct, frozen=True, kw_only=True):
     state: ShardState | None
     silent_s: float
     node: str | None = None
-    trouble: str | None = None
 
     @property
     def key(self) -> tuple[int, int]:
@@ -102,5 +106,5 @@ class ClusterState(msgspec.Struct, frozen=True, kw_only=True):
     shards: int
     nodes: tuple[NodeState, ...]
     placed: tuple[Placed, ...]
-    moving: int
-    notes: tuple[str, ...]
+    moving: int = 0
+    notes: tuple[str, ...] = ()

@@ -83,6 +83,11 @@ class Bus:
                     self._links[gateway].start(self._ask)
         self._ask()
 
+    @property
+    def away(self) -> list[str]:
+        """Give the gateways that are not there."""
+        return [gateway for gateway, outlet in self._links.items() if not outlet.whole]
+
     def send(self, message: Message) -> None:
         """Send a message to whoever wants it, and keep it for whoever comes late."""
         self.publish([(topic(message.kind, message.station), encode(message))])

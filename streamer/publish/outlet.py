@@ -36,6 +36,7 @@ class Outlet:
     Attributes:
         socket: to be bound or connected.
         demand: ids of the stations of which somebody wants what is made on demand (`ON_DEMAND`).
+        whole: beginnings of topics (`genre/`, ...) of which somebody wants all stations, as a gateway does.
 
     Args:
         last: the last payload of each topic, as whoever sends keeps it.
@@ -44,6 +45,7 @@ class Outlet:
 
     def __init__(self, last: dict[bytes, bytes], *, waiting: int = SEND_HWM) -> None:
         self.demand: frozenset[str] = frozenset()
+        self.whole: set[bytes] = set()
         self._last = last
         self._context = zmq.Context()
         self.socket: zmq.Socket[bytes] = self._context.socket(zmq.XPUB)
@@ -87,10 +89,13 @@ class Outlet:
     def _read_subscriptions(self) -> None:
         waiting, demand = bool(self._wanted), set(self.demand)
         for frame in self._frames():
-            if frame[:1] == _SUBSCRIBES and len(frame) <= MAX_PREFIX + 1:
-                self._wanted.add(frame[1:])
+            subscribes, prefix = frame[:1] == _SUBSCRIBES, frame[1:]
+            if prefix in _REPLAYED:
+                (self.whole.add if subscribes else self.whole.discard)(prefix)
+            if subscribes and len(prefix) <= MAX_PREFIX:
+                self._wanted.add(prefix)
             if (station := _DEMAND.fullmatch(frame, 1)) is not None:
-                change = demand.add if frame[:1] == _SUBSCRIBES else demand.discard
+                change = demand.add if subscribes else demand.discard
                 change(station[1].decode())
         if self.demand != demand:
             self.demand = frozenset(demand)

@@ -1,8 +1,11 @@
+import json
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
+import zmq
 
 from bench import content
 from bench.radio import Radio, radio
@@ -83,6 +86,38 @@ def test_without_stations_there_is_no_engine(tmp_path: Path, play: Radio, host: 
     until(host, lambda state: state.revision == 2 and state.rss_mb == 0.0)
     host.follow(3, make(some), some)
     until(host, lambda state: state.revision == 3 and all_heard(state))
+
+
+def test_what_was_missing_and_is_there_needs_no_further_order(
+    tmp_path: Path, play: Radio, host: Host
+) -> None:
+    late = config(tmp_path, play, 0, model="late.onnx")
+    host.follow(1, make(late), late)
+    host.follow(1, make(late), late)  # told twice, as by a coordinator that has not heard of the first
+    until(host, lambda state: state.failure is not None)
+    (tmp_path / "late.onnx").write_bytes(model_bytes())
+    assert until(host, all_heard).failure is None
+
+
+def test_stations_that_are_nowhere_any_more_say_so(tmp_path: Path, play: Radio, host: Host) -> None:
+    endpoint = f"ipc://{tmp_path}/gateway"
+    told = msgspec.structs.replace(config(tmp_path, play, 0), gateways=(endpoint,))
+    with zmq.Context() as context, context.socket(zmq.SUB) as gateway:
+        gateway.setsockopt(zmq.RCVTIMEO, 10_000)
+        for kind in ("genre/", "status/"):
+            gateway.subscribe(kind)
+        host.follow(1, make(told), told)
+        assert until(host, all_heard).away == (endpoint,)
+        gateway.bind(endpoint)
+        until(
+            host, lambda state: gateway.poll(20) >= 0 and not state.away
+        )  # it comes in when it is looked at
+        host.stop(removed=True)
+        said = {"event": "", "reason": ""}
+        while said.get("event") != "stopped":
+            said = json.loads(gateway.recv_multipart()[1])
+    assert said["reason"] == "removed"
+    assert host.state().ended
 
 
 def test_what_can_t_begin_says_why_and_begins_when_it_can(tmp_path: Path, play: Radio, host: Host) -> None:

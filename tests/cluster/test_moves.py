@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from streamer.cluster.plan import AT_ONCE, HUNG_S, Restart, balance, decide
 from streamer.cluster.state import NodeState
-from tests.cluster.world import World
+from tests.cluster.world import BROKEN, World
 
 STATIONS = [f"s{number}" for number in range(60)]
 LONG = 400  # ticks in which everything must have settled
@@ -90,7 +90,7 @@ def test_a_lost_node_moves_nothing_but_what_was_there(world: World, lost: str) -
     world.want(STATIONS, 6)
     settle(world)
     elsewhere = {key: one for key, one in world.instances.items() if one.node != lost}
-    world.lose(lost)
+    world.lose(lost, for_good=True)
     settle(world)
     assert all(world.instances[key] is one for key, one in elsewhere.items())
 
@@ -106,6 +106,32 @@ def test_only_a_few_shards_move_at_a_time() -> None:
         most = max(most, sum(count > 1 for count in Counter(n for n, _ in world.instances).values()))
     assert world.settled()
     assert most == AT_ONCE
+
+
+def test_engines_that_can_t_run_replace_none_that_can() -> None:
+    world = World({"x": 20, "y": 20}, begin_ticks=1, hear_ticks=1)
+    world.want(STATIONS, 5)
+    settle(world)
+    world.want(STATIONS, 5, BROKEN)
+    for _ in range(LONG):
+        world.step()
+    assert world.heard() == set(STATIONS)
+    world.want(STATIONS, 5, "good again")
+    settle(world)
+
+
+def test_a_successor_that_waits_for_room_is_called_off_when_nothing_has_to_move_any_more() -> None:
+    world = World({"x": 20, "y": 20}, begin_ticks=LONG, hear_ticks=1)
+    world.want(STATIONS, 4)
+    for _ in range(LONG + 2):
+        world.step()
+    world.drain("x")
+    world.step()
+    assert len(world.instances) > 4
+    world.drain("")
+    world.step()
+    world.step()
+    assert world.settled()
 
 
 def test_without_room_nothing_moves_and_that_is_told() -> None:

@@ -7,6 +7,7 @@ from streamer.cluster.plan import Create, Goal, Restart, Retire, Seen, Tell, dec
 from streamer.cluster.state import NodeState, Placed, ShardState
 
 Key = tuple[int, int]
+BROKEN = "broken"  # a make of engines that can't run
 
 
 @dataclass
@@ -16,6 +17,7 @@ class Instance:
     make: str
     revision: int = 0
     began: int | None = None
+    fails: bool = False  # its engine can't run
     heard_from: dict[str, int] = field(default_factory=dict)  # station to tick
 
 
@@ -41,8 +43,10 @@ class World:
         self._revision += 1
         self.drained = {node}
 
-    def lose(self, node: str) -> None:
+    def lose(self, node: str, *, for_good: bool = False) -> None:
         """Ray starts anew elsewhere what was there."""
+        if for_good:
+            del self.slots[node]
         for key, instance in self.instances.items():
             if instance.node == node:
                 self._place(key, self._room(exclude=node))
@@ -52,7 +56,7 @@ class World:
             id
             for instance in self.instances.values()
             for id, when in instance.heard_from.items()
-            if when <= self._tick
+            if when <= self._tick and not instance.fails
         }
 
     def step(self) -> None:
@@ -89,11 +93,6 @@ class World:
             ),
             wanted=self.wanted,
             tried={number: self._tick - when for number, when in self._tried.items()},
-            running_s={
-                key: float(self._tick - one.began)
-                for key, one in self.instances.items()
-                if one.began is not None
-            },
         )
 
     def settled(self) -> bool:
@@ -127,14 +126,16 @@ class World:
             revision=one.revision,
             make=one.make,
             stations=tuple(one.heard_from),
-            unheard=tuple(id for id, when in one.heard_from.items() if when > self._tick),
-            version="1",
+            unheard=tuple(id for id, when in one.heard_from.items() if when > self._tick or one.fails),
+            failure="it can't run" if one.fails else None,
+            engine_s=0.0 if one.fails else float(self._tick - one.began),
         )
 
     def _tell(self, instance: Instance, stations: set[str]) -> None:
         when = self._tick + self._hear_ticks
         instance.heard_from = {id: instance.heard_from.get(id, when) for id in sorted(stations)}
         instance.revision, instance.make = self._revision, self.make
+        instance.fails = self.make == BROKEN
 
     def _place(self, key: Key, node: str | None) -> None:
         self.instances[key] = Instance(node, self._tick + self._begin_ticks, self.make)
