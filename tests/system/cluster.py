@@ -57,8 +57,8 @@ def troubles(
             "stations": stations,
             "up_s": round(up_s, 1),
             "node_killed": _a_node_is_killed(on, ids, hop, quiet_s),
-            "head_killed": _the_head_is_killed(on, ids, hop, quiet_s),
-            "drained": _a_node_is_drained(on, ids, hop, quiet_s),
+            "head_killed": _the_head_is_killed(on, ids, quiet_s),
+            "drained": _a_node_is_drained(on, ids, quiet_s),
         }
         on.down()
         listen_for(on.heard, 1.0)
@@ -66,6 +66,7 @@ def troubles(
     last = {m["station"]: m["event"] for m in everything if m["kind"] == "status"}
     return figures | {
         "messages": len(everything),
+        "longest_hop_s": max(m["hop"] for m in everything if m["kind"] == "genre"),
         "twice_or_out_of_order": _twice_or_out_of_order(everything),
         "stopped_at_the_end": sum(event == "stopped" for event in last.values()),
     }
@@ -84,13 +85,13 @@ def _a_node_is_killed(on: OnRay, ids: set[str], hop: float, quiet_s: float) -> F
     return {
         "stations_there": len(lost),
         "all_back_s": round(back_s, 1),
-        "windows_missed_by_others": missed(others, hop),
+        "windows_missed_by_others": missed(others),
         "told_as_dropped": dropped(on.heard.messages) - dropped(on.heard.messages[:before]),
         "others_moved": sum(m["boot"] != boots[m["station"]] for m in others),
     }
 
 
-def _the_head_is_killed(on: OnRay, ids: set[str], hop: float, quiet_s: float) -> Figures:
+def _the_head_is_killed(on: OnRay, ids: set[str], quiet_s: float) -> Figures:
     before = len(on.heard.messages)
     on.kill_head()
     listen_for(on.heard, HEAD_AWAY_S)
@@ -100,14 +101,14 @@ def _the_head_is_killed(on: OnRay, ids: set[str], hop: float, quiet_s: float) ->
     told = on.heard.messages[before:]
     heard = signals(told)
     return {
-        "windows_missed": missed(told, hop),
+        "windows_missed": missed(told),
         "told_as_dropped": dropped(on.heard.messages) - dropped(on.heard.messages[:before]),
         "stations_heard_by_one_engine": sum(len({m["boot"] for m in heard[id]}) == 1 for id in ids),
         "follows_again": follows,
     }
 
 
-def _a_node_is_drained(on: OnRay, ids: set[str], hop: float, quiet_s: float) -> Figures:
+def _a_node_is_drained(on: OnRay, ids: set[str], quiet_s: float) -> Figures:
     on.add_node(NODES[0])
     rebalanced = on.command("rebalance").returncode == 0
     moved = on.stations_on(NODES[0])
@@ -121,7 +122,7 @@ def _a_node_is_drained(on: OnRay, ids: set[str], hop: float, quiet_s: float) -> 
         "rebalanced": rebalanced,
         "stations_there": len(moved),
         "drained": drained and not left,
-        "longest_silence_s": round(max(silence_s(signals(told)[id], hop) for id in ids), 2),
+        "longest_silence_s": round(max(silence_s(signals(told)[id]) for id in ids), 2),
         "told_as_lost": len(
             {m["station"] for m in told if m["kind"] == "genre" and m["state"] == "no-signal"}
         ),
@@ -137,10 +138,10 @@ def signals(messages: list[Message]) -> dict[str, list[Message]]:
     return found
 
 
-def missed(messages: list[Message], hop: float) -> int:
-    """Count the windows that are missing between those of one engine."""
+def missed(messages: list[Message]) -> int:
+    """Count the windows that are missing between those of one engine, at the hop that it tells."""
     return sum(
-        max(round((then["position"] - one["position"]) / hop) - 1, 0)
+        max(round((then["position"] - one["position"]) / then["hop"]) - 1, 0)
         for told in signals(messages).values()
         for one, then in itertools.pairwise(told)
         if one["boot"] == then["boot"]
@@ -152,10 +153,10 @@ def dropped(messages: list[Message]) -> int:
     return next((int(m["dropped"]) for m in reversed(messages) if m["kind"] == "heartbeat"), 0)
 
 
-def silence_s(told: list[Message], hop: float) -> float:
-    """Give the seconds for which a station's windows are missing, at the worst place."""
-    times = [seconds(message["time"]) for message in told]
-    return max((then - one for one, then in itertools.pairwise(times)), default=0.0) - hop
+def silence_s(told: list[Message]) -> float:
+    """Give the seconds for which a station's windows are missing beyond its hop, at the worst place."""
+    times = [(seconds(message["time"]), message["hop"]) for message in told]
+    return max((then - one - hop for (one, _), (then, hop) in itertools.pairwise(times)), default=0.0)
 
 
 def _twice_or_out_of_order(messages: list[Message]) -> int:
