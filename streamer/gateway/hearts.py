@@ -10,10 +10,10 @@ from streamer import __version__
 from streamer.engine.process import cpu_s, rss_mb
 from streamer.engine.stages import total
 from streamer.flow import State
+from streamer.gateway.voice import FORGOTTEN_S
 from streamer.publish.messages import Attending, Heartbeat, utc
 
 GONE_S = 15.0  # three heartbeats: so long unheard of, a daemon is gone or hangs
-FORGOTTEN_S = 3600.0  # and doesn't come again with the same `boot`: what it counted is kept as a sum
 
 
 class Counted(NamedTuple):

@@ -3,6 +3,7 @@
 import msgspec
 
 from streamer.errors import UpstreamError
+from streamer.publish.memory import TOLD
 from streamer.publish.messages import (
     UNREADABLE,
     Change,
@@ -28,6 +29,7 @@ class Own:
 
     def __init__(self, boot: str) -> None:
         self._boot = boot
+        self._first = 0  # `seq` of a station that is new, or has been forgotten
         self._seqs: dict[str, dict[str, int]] = {}
         self._sent: list[tuple[bytes, bytes]] = []
 
@@ -43,7 +45,7 @@ class Own:
             last: `genre` message of it, if there was one.
             time: this moment, in seconds since the epoch.
         """
-        memory, hop_s = Memory(seq=self._seqs.setdefault(station, {})), 1.0
+        memory, hop_s = Memory(seq=self._seqs_of(station)), 1.0
         if (said := _read(last)) is not None:
             memory.state, memory.genre, hop_s = said.state, said.genre, said.hop
             memory.since, memory.newest = seconds(said.since), seconds(said.time)
@@ -57,8 +59,8 @@ class Own:
         was, becomes = _read(before), _read(after)
         if was is None or becomes is None or (was.state, was.genre) == (becomes.state, becomes.genre):
             return []
-        seqs = self._seqs.setdefault(station, {})
-        seq = seqs.get("change", 0)
+        seqs = self._seqs_of(station)
+        seq = seqs["change"]
         seqs["change"] = seq + 1
         self.send(
             Change(
@@ -72,6 +74,13 @@ class Own:
             )
         )
         return self._taken()
+
+    def forget(self, station: str) -> None:
+        """Keep nothing of a station any more; should it come again, no `seq` does that it had."""
+        self._first = max([self._first, *self._seqs.pop(station, {}).values()])
+
+    def _seqs_of(self, station: str) -> dict[str, int]:
+        return self._seqs.setdefault(station, dict.fromkeys(TOLD, self._first))
 
     def _taken(self) -> list[tuple[bytes, bytes]]:
         sent, self._sent = self._sent, []

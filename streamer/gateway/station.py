@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 from streamer.flow import State
 from streamer.gateway.own import Own
-from streamer.gateway.voice import NOBODY, Head, Voice
+from streamer.gateway.voice import FORGOTTEN_S, NOBODY, Head, Voice
 from streamer.publish.messages import topic
 
 Sent: TypeAlias = list[tuple[bytes, bytes]]
@@ -77,6 +77,10 @@ class Station:
             self.state = "no-signal"
             self._lost = self._anew = True
             out += lost
+
+    def is_over(self, now: float) -> bool:
+        """Say whether it was removed so long ago that nothing comes again of what was said before."""
+        return self.current.removed and now - self.current.at > FORGOTTEN_S
 
     def _take_other(self, kind: str, message: tuple[bytes, bytes], head: Head, now: float, out: Sent) -> None:
         voice = self._others.get(head.boot)

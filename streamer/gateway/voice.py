@@ -9,6 +9,7 @@ from streamer.flow import State
 
 SILENT_S = 5.0  # between two messages, or three hops where those are longer: who is there speaks every hop
 SILENT_HOPS, LONGEST_HOP_S = 3, 60.0
+FORGOTTEN_S = 3600.0  # so long unheard of, a daemon doesn't come again with the same `boot`
 NOBODY = ""
 """The boot of who speaks for a station of which nothing has been heard yet."""
 

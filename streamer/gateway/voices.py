@@ -11,7 +11,7 @@ from streamer.gateway.own import Own
 from streamer.gateway.station import Sent, Station
 from streamer.gateway.voice import Head
 from streamer.publish.memory import TOLD
-from streamer.publish.messages import UNREADABLE
+from streamer.publish.messages import UNREADABLE, topic
 
 _TOPIC = re.compile(rf"({'|'.join(TOLD)})/([a-z0-9][a-z0-9_-]{{0,63}})/")
 
@@ -60,6 +60,8 @@ class Voices:
         out: Sent = []
         for station in self._stations.values():
             station.tick(now, time, out)
+        for id in [id for id, station in self._stations.items() if station.is_over(now)]:
+            self._forget(id)
         return out
 
     def removed(self) -> list[str]:
@@ -71,6 +73,13 @@ class Voices:
         """Count stations by what was last said of them."""
         here = (station for station in self._stations.values() if not station.current.removed)
         return dict(Counter(station.state for station in here))
+
+    def _forget(self, id: str) -> None:
+        del self._stations[id]
+        self._removed.discard(id)
+        for kind in TOLD:
+            self._topics.pop(topic(kind, id), None)
+        self._own.forget(id)
 
     def _know(self, name: bytes) -> tuple[str, Station] | None:
         """Take note of a topic; None where it is none of ours."""

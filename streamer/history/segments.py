@@ -74,7 +74,9 @@ class Fold:
         heard = time - last.end <= max(HOLE_S, HOLE_HOPS * said["hop"])
         # Messages that were lost on their way to us were told all the same.
         missed = said["seq"] - 1 != told and since <= last.end
-        if boot != before.boot or not (heard or missed):
+        # At a gateway, a daemon that takes a station over has been listening before.
+        moved = heard and since <= last.end <= time
+        if not (heard or missed if boot == before.boot else moved):
             self._begin(boot, new, since if since > last.end else max(time, last.end))
         elif (new.state, new.genre) != (last.state, last.genre):
             began = max(last.end, min(since, time))

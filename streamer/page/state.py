@@ -16,6 +16,8 @@ _DAEMON = ("version", "model", "provider", "uptime", "cpu", "rss_mb", "lag_ms_p9
 class Stations:
     """Takes the bus's messages; gives what a browser is to show.
 
+    At a gateway each station has the `boot` of its own daemon, and the heartbeat that of the gateway.
+
     Args:
         now: seconds since the epoch, at the start.
     """
@@ -35,11 +37,8 @@ class Stations:
         """Take messages; `now` is when they came."""
         for message in messages:
             self._heard, self._alive = now, True
-            if message["boot"] != self._boot:
-                self._boot = message["boot"]
-                for station in self.all.values():
-                    station.unheard()
             if message["kind"] == "heartbeat":
+                self._follow(message["boot"])
                 self._daemon = {name: message[name] for name in (*_DAEMON, "attendants")}
             elif message.get("reason") == "removed":
                 self._forget(message["station"])
@@ -101,6 +100,14 @@ class Stations:
                 strip += (round(now - began), names.setdefault(what, len(names)))
             stations.append(station.row() | {"meter": station.meter(), "strip": strip})
         return {"now": round(now, 3), "stations": stations, "names": list(names), "daemon": self.daemon()}
+
+    def _follow(self, boot: str) -> None:
+        """Take note of whose heartbeat it is: where it is another's, the former's stations are unheard."""
+        if boot != self._boot:
+            for station in self.all.values():
+                if station.boot == self._boot:
+                    station.unheard()
+            self._boot = boot
 
     def _forget(self, id: str) -> None:
         self._gone.append(id)

@@ -30,6 +30,7 @@ class Station:
 
     Attributes:
         id: of it.
+        boot: of who spoke last of it.
         heard: when its last message was made.
         strip: what began when in the last hour.
         tracks: that ended last, the newest first, as their messages say it.
@@ -38,6 +39,7 @@ class Station:
 
     def __init__(self, id: str, before: Began = ()) -> None:
         self.id = id
+        self.boot = ""
         self.heard = 0.0
         self.strip: deque[tuple[float, str | None]] = deque(before, STRIP_MOST)
         self.tracks: deque[dict[str, Any]] = deque(maxlen=TRACKS)
@@ -54,6 +56,7 @@ class Station:
 
     def take(self, message: dict[str, Any]) -> None:
         """Take one of its messages."""
+        self.boot = message["boot"]
         time = seconds(message["time"])
         match message["kind"]:
             case "genre":

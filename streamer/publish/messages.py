@@ -9,7 +9,7 @@ import math
 import secrets
 import time
 from datetime import UTC, datetime
-from functools import cache, lru_cache
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -238,7 +238,7 @@ def encode(message: Message | str) -> bytes:
     return _ENCODER.encode(message)
 
 
-@cache  # a few for each station of the configuration
+@lru_cache(10_000)  # a few for each station of a daemon; a gateway's come and go
 def topic(kind: str, station: str) -> bytes:
     """Give the topic; the closing slash makes it match itself alone when used as a prefix."""
     return f"{kind}/{station}/".encode()

@@ -4,7 +4,8 @@ import jsonschema
 import msgspec
 import pytest
 
-from streamer.gateway.hearts import FORGOTTEN_S, GONE_S, Hearts
+from streamer.gateway.hearts import GONE_S, Hearts
+from streamer.gateway.voice import FORGOTTEN_S
 from streamer.publish.messages import Attending, Heartbeat, encode, schema, utc
 
 WELL = Attending(state="running", code=None, detail="")

@@ -106,6 +106,28 @@ def test_a_new_run_of_the_daemon_begins_a_new_segment():
     assert told.segments == [("jazz", 0, 1), ("jazz", 3, 4)]
 
 
+@pytest.mark.parametrize(
+    ("what", "segments"),
+    [("jazz", [("jazz", 0, 12)]), ("rock", [("jazz", 0, 10), ("rock", 10, 12)])],
+)
+def test_a_station_that_moves_to_a_daemon_that_had_been_listening_leaves_no_hole(what, segments):
+    told, old, new = Told(), Voice(boot="b1"), Voice(boot="b2")
+
+    told.hear(*(old.genre(NOON + t) for t in range(11)))
+    new.genre(NOON + 8.5, what)
+    told.hear(new.genre(NOON + 11, what), new.genre(NOON + 12, what))
+
+    assert told.segments == segments
+
+
+def test_stations_of_many_daemons_take_turns_and_each_has_its_own_segment():
+    told, voices = Told(), [Voice(f"s{n}", boot=f"b{n}") for n in range(3)]
+
+    told.hear(*(voice.genre(NOON + t) for t in range(10) for voice in voices))
+
+    assert told.segments == [("jazz", 0, 9)] * 3
+
+
 def test_a_clock_set_back_an_hour_makes_nothing_overlap():
     told, before, after = Told(), Voice(boot="b1"), Voice(boot="b2")
 

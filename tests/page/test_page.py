@@ -9,6 +9,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,8 @@ import pytest
 from streamer.history.store import Heard as HeardTrack
 from streamer.history.store import Open, Segment, Store, TrackRow
 from tests.audio_files import sound, write
-from tests.page.conftest import ROOT, PageProcess
+from tests.gateway.joining import gateway
+from tests.page.conftest import ROOT, Air, PageProcess
 from tests.system.conftest import wait_until
 from tests.system.running import Heard, daemon
 
@@ -250,6 +252,23 @@ def test_the_daemon_runs_it_where_the_configuration_has_a_page_and_again_when_it
         heard.until(lambda m: m["kind"] == "heartbeat" and m["attendants"]["page"]["state"] == "restarting")
         again = address(heard)
         wait_until(lambda: "s0" in get(again + "api/stations")[1], "station")
+
+
+def test_at_a_gateway_the_stations_of_all_daemons_are_shown_as_they_are(tmp_path):
+    with (
+        closing(Air("one")) as one,
+        closing(Air("two")) as two,
+        gateway(tmp_path, "--from", one.bus.endpoint, "--from", two.bus.endpoint),
+        closing(PageProcess("--connect", f"ipc://{tmp_path}/bind", "--bind", "127.0.0.1:0")) as page,
+    ):
+
+        def shown() -> list[tuple]:
+            one.says("a", "jazz")
+            two.says("b", "rock")
+            stations = json.loads(get(page.url + "api/stations")[1])
+            return sorted((s["id"], s["genre"], s.get("reason")) for s in stations)
+
+        wait_until(lambda: shown() == [("a", "jazz", None), ("b", "rock", None)], "both")
 
 
 def address(heard: Heard) -> str:

@@ -32,11 +32,18 @@ def genre(
     return message | more
 
 
-def status(name: str, reason: str = "ok", detail: str = "", station: str = "kexp", at: float = NOW) -> dict:
-    return {
-        "kind": "status", "station": station, "boot": "b00t", "time": utc(at), "event": name,
+def status(name: str, reason: str = "ok", detail: str = "", station: str = "kexp", **more: object) -> dict:
+    message = {
+        "kind": "status", "station": station, "boot": "b00t", "time": utc(NOW), "event": name,
         "reason": reason, "detail": detail,
     }  # fmt: skip
+    return message | more
+
+
+def heartbeat(boot: str = "b00t") -> dict:
+    beat = {"version": "9", "model": "m", "provider": "cpu", "uptime": 1.0, "cpu": 0.1, "rss_mb": 1.0}
+    load = {"lag_ms_p99": 1.0, "hop_stretch": 1.0, "attendants": {}}
+    return {"kind": "heartbeat", "station": "-", "boot": boot, "time": utc(NOW)} | beat | load
 
 
 def test_the_first_changes_are_all_and_the_next_only_what_is_new():
@@ -122,8 +129,8 @@ def test_a_daemon_that_says_nothing_is_lost_since_its_last_word():
 
 def test_stations_that_another_daemon_does_not_tell_of_are_not_shown_as_playing():
     stations = Stations(NOW)
-    stations.take([genre("a"), genre("b")], NOW)
-    stations.take([genre("a", at=NOW + 1, boot="another")], NOW + 1)
+    stations.take([heartbeat(), genre("a"), genre("b")], NOW)
+    stations.take([genre("a", at=NOW + 1, boot="another"), heartbeat("another")], NOW + 1)
     rows = {id: station.row() for id, station in stations.all.items()}
 
     assert (rows["a"]["genre"], "reason" in rows["a"]) == ("jazz", False)
@@ -132,6 +139,44 @@ def test_stations_that_another_daemon_does_not_tell_of_are_not_shown_as_playing(
         "stopped",
         "unheard",
     )
+
+
+def test_at_a_gateway_the_boots_of_daemons_and_its_own_take_turns_and_all_stations_play():
+    stations = Stations(NOW)
+    for second in range(12):
+        at = NOW + second
+        one, two = genre("a", at=at, boot="one"), genre("b", at=at, boot="two")
+        stations.take([one, heartbeat("gateway"), two], at)
+
+        assert [row["genre"] for row in stations.whole(at)["stations"]] == ["jazz", "jazz"]
+
+    assert [list(station.strip) for station in stations.all.values()] == [[(NOW, "jazz")]] * 2
+    assert stations.changes(NOW + 12)["rows"] == [station.row() for station in stations.all.values()]
+
+
+def test_at_a_gateway_a_daemon_that_begins_anew_or_is_lost_is_no_other_ones_trouble():
+    stations = Stations(NOW)
+    stations.take([heartbeat("gateway"), genre("a", boot="one"), genre("b", boot="two")], NOW)
+    lost = status("lost", "upstream", "its daemon is gone", station="a", boot="gateway")
+    stations.take([lost, genre("a", "no-signal", boot="gateway")], NOW)
+    while_lost = {id: station.row() for id, station in stations.all.items()}
+    stations.take([status("connected", station="a", boot="anew"), genre("a", boot="anew")], NOW + 1)
+
+    assert (while_lost["a"]["state"], while_lost["a"]["reason"]) == ("no-signal", "upstream")
+    assert while_lost["b"]["genre"] == "jazz"
+    assert [station.row()["genre"] for station in stations.all.values()] == ["jazz", "jazz"]
+    assert not any("reason" in station.row() for station in stations.all.values())
+
+
+def test_a_gateway_that_begins_anew_leaves_the_stations_of_daemons_and_not_those_that_were_lost_to_it():
+    stations = Stations(NOW)
+    stations.take(
+        [heartbeat("gateway"), genre("a", boot="one"), genre("b", "no-signal", boot="gateway")], NOW
+    )
+    stations.take([heartbeat("gateway anew")], NOW + 1)
+
+    assert stations.all["a"].row()["genre"] == "jazz"
+    assert stations.all["b"].row()["reason"] == "unheard"
 
 
 def test_a_station_that_is_told_of_no_more_goes_after_an_hour():

@@ -1,7 +1,6 @@
 """What subscribes beside the tagging dies, hangs, has trouble: it is told, and the tagging goes on."""
 
 import asyncio
-import contextlib
 import itertools
 import os
 import signal
@@ -107,7 +106,7 @@ def test_trouble_and_death_of_an_attendant_are_told_until_they_are_over_and_it_e
 
 
 def test_an_attendant_ends_when_the_daemon_is_killed(tmp_path):
-    with contextlib.suppress(AssertionError), attended(tmp_path) as heard:
+    with attended(tmp_path) as heard:
         keeper = pid(tmp_path)
         heard.process.kill()
 

@@ -50,6 +50,30 @@ def test_daemons_are_heard_as_one_and_a_hanging_one_is_told(programme: Path, tmp
     assert not any(m["boot"] == lost[0]["boot"] for m in heard.messages if m["station"] == "b0")
 
 
+def test_stations_of_a_daemon_that_is_killed_are_lost_and_those_of_others_are_not(
+    programme: Path, tmp_path: Path
+) -> None:
+    one, two = folders(tmp_path, 2)
+    more = f"gateways = ['ipc://{tmp_path}/accept']\n"
+    with (
+        radio(programme, 3) as stations,
+        gateway(tmp_path) as process,
+        hearing(tmp_path, process) as heard,
+        daemon(one, stations.url(0), stations.url(1), more=more, name="a") as first,
+        daemon(two, stations.url(2), more=more, name="b", quiet=True),
+    ):
+        all_heard(heard, {"a0", "a1", "b0"})
+        first.process.kill()
+        lost = [heard.event("lost", 30) for _ in range(2)]
+        with hearing(tmp_path, process, "genre/") as late:
+            silent = [late.state("no-signal") for _ in range(2)]
+            all_heard(late, {"b0"})
+
+    assert {(m["station"], m["reason"]) for m in lost} == {("a0", "upstream"), ("a1", "upstream")}
+    assert {(m["station"], m["boot"]) for m in silent} == {(id, lost[0]["boot"]) for id in ("a0", "a1")}
+    assert not any(m["boot"] == lost[0]["boot"] for m in heard.messages if m["station"] == "b0")
+
+
 def test_a_station_that_moves_from_daemon_to_daemon_never_stops(programme: Path, tmp_path: Path) -> None:
     one, two = folders(tmp_path, 2)
     more = f"gateways = ['ipc://{tmp_path}/accept']\n"
