@@ -26,6 +26,7 @@ RUNS = (  # each by itself: two at once would measure each other
     ("history",),
     ("page",),
     ("gateway",),
+    ("cluster",),
     ("training",),
     ("teacher",),
 )

@@ -114,6 +114,16 @@ def _gateway(f: Figures) -> list[tuple[str, str]]:
     return [(what, figure)]
 
 
+def _cluster(f: Figures) -> list[tuple[str, str]]:
+    def ms(*parts: str) -> float:
+        return sum(f["cluster"][part]["cpu_ms_per_station_second"] for part in parts)
+
+    engines, ray = ms("engine", "host"), ms("raylet", "gcs", "ray_others", "coordinator")
+    alone = f["daemon"]["cpu_ms_per_station_second"]
+    told = f"{engines:.2f} ms and {ray:.2f} ms of Ray's (one daemon: {alone:.2f} ms)"
+    return [(f"CPU for a second of a station, {f['stations']} of them on a cluster of two nodes", told)]
+
+
 _ROWS: dict[str, Callable[[Figures], list[tuple[str, str]]]] = {
     "streams": _streams,
     "window": _window,
@@ -125,4 +135,5 @@ _ROWS: dict[str, Callable[[Figures], list[tuple[str, str]]]] = {
     "history": _history,
     "page": _page,
     "gateway": _gateway,
+    "cluster": _cluster,
 }
