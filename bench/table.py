@@ -116,7 +116,7 @@ def _gateway(f: Figures) -> list[tuple[str, str]]:
 
 def _cluster(f: Figures) -> list[tuple[str, str]]:
     def ms(*parts: str) -> float:
-        return sum(f["cluster"][part]["cpu_ms_per_station_second"] for part in parts)
+        return sum(float(f["cluster"][part]["cpu_ms_per_station_second"]) for part in parts)
 
     engines, ray = ms("engine", "host"), ms("raylet", "gcs", "ray_others", "coordinator")
     alone = f["daemon"]["cpu_ms_per_station_second"]
