@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from streamer.cluster.client import Cluster
     from streamer.cluster.state import ClusterState
 
-PATIENCE_S = 60.0  # with a cluster in which nothing moves any more
+PATIENCE_S = 30.0  # with a cluster in which nothing moves any more
 GOES_ON = "it goes on by itself; 'genrecast cluster status' says how far it is"
 
 _address = click.option(

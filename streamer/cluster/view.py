@@ -61,7 +61,7 @@ def table(state: ClusterState) -> str:
         on[one.node].append(one)
     lines = [summary(state), "", f"{'node':<24} shards  stations  heard    cpu      MiB"]
     for node in state.nodes:
-        states = [one.state for one in on[node.id] if one.state]
+        states = [one.state for one in on[node.id] if one.state and one.state.failure is None]
         stations, unheard = sum(len(s.stations) for s in states), sum(len(s.unheard) for s in states)
         name = f"{node.address} {node.id[:8]}"
         lines.append(
