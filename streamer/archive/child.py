@@ -17,7 +17,7 @@ from pathlib import Path
 
 import msgspec
 
-from streamer.archive.fetch import fetch
+from streamer.archive.fetch import drop, fetch
 from streamer.archive.listing import is_url
 from streamer.archive.wire import (
     Answer,
@@ -120,7 +120,7 @@ def _answer(path: bytes, copy: "Future[Path]", model: Model, beat: Callable[[], 
             return _tagged(classify_file(copy.result(), model, beat))
         finally:
             if is_url(os.fsdecode(path)) and not copy.exception():
-                copy.result().unlink()
+                drop(copy.result())
     except SourceError as error:
         return Failed(error.code, path_text(error.message))
     except GenrecastError:

@@ -3,7 +3,7 @@
 import errno
 from collections.abc import Callable
 from pathlib import Path
-from tempfile import NamedTemporaryFile
+from tempfile import mkdtemp
 
 import fsspec
 
@@ -11,15 +11,15 @@ from streamer.errors import ArchiveError, SourceConnectionError, SourceNotFoundE
 from streamer.text import printable
 
 BLOCK = 1 << 20  # bytes that are copied at a time
-MAX_NAME = 100  # characters of its name that the copy's ends with, for messages
+MAX_NAME = 100  # characters of its name that the copy has
 
 
 def fetch(url: str, folder: Path, beat: Callable[[], None]) -> Path:
-    """Copy an object into a folder; the store's own library tries again what is worth it.
+    """Copy an object, under its own name, which messages tell. The store's own library tries again.
 
     Args:
         url: of the object.
-        folder: for the copy; it is made where it isn't there.
+        folder: for a folder of the copy's own; it is made where it isn't there.
         beat: called after each block.
 
     Raises:
@@ -27,19 +27,23 @@ def fetch(url: str, folder: Path, beat: Callable[[], None]) -> Path:
         SourceConnectionError: it can't be had from the store.
         ArchiveError: the folder has no room for it.
     """
-    name = printable(url.rpartition("/")[2])[-MAX_NAME:]
     folder.mkdir(mode=0o700, exist_ok=True)
-    with NamedTemporaryFile(dir=folder, suffix=f"-{name}", delete=False) as copy:
-        path = Path(copy.name)
-        try:
-            with fsspec.open(url, "rb") as file:
-                while block := file.read(BLOCK):
-                    copy.write(block)
-                    beat()
-            return path
-        except Exception as error:
-            path.unlink()
-            raise _told(url, folder, error) from error
+    path = Path(mkdtemp(dir=folder), printable(url.rpartition("/")[2])[-MAX_NAME:].lstrip(".") or "object")
+    try:
+        with fsspec.open(url, "rb") as file, path.open("xb") as copy:
+            while block := file.read(BLOCK):
+                copy.write(block)
+                beat()
+        return path
+    except Exception as error:
+        drop(path)
+        raise _told(url, folder, error) from error
+
+
+def drop(copy: Path) -> None:
+    """Let go of a copy."""
+    copy.unlink(missing_ok=True)
+    copy.parent.rmdir()
 
 
 def _told(

@@ -74,6 +74,7 @@ def test_objects_are_tagged_into_a_store_and_once(tag, bucket):
     errors = {Path(row["path"]).name: row["code"] for row in rows(out, "errors")}
     assert errors == {**BROKEN, "unreachable.mp3": "source-connection"}
     assert any("503 Slow Down" in row["message"] for row in rows(out, "errors"))
+    assert all(Path(row["path"]).name in row["message"] for row in rows(out, "errors"))
     assert all(row["path"].startswith("bucket://in/") for row in rows(out, "files"))
     assert_each_once(out, 36)
 
