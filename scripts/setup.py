@@ -140,6 +140,11 @@ SERVERS = (
         lambda: bool(shutil.which("initdb") or any(Path("/usr/lib/postgresql").glob("*/bin/initdb"))),
     ),
     Part("where a cluster keeps its state, for the tests", "redis-server", command("redis-server")),
+    Part(
+        "a clock that can be set, for the tests",
+        "faketime",
+        lambda: any(any(Path("/usr").glob(f"{lib}/faketime/libfaketimeMT.so.1")) for lib in LIBS),
+    ),
     Part("what checks units, for the tests", "systemd", command("systemd-analyze")),
 )
 

@@ -1,4 +1,4 @@
-"""What happens to stations on three nodes when one is killed, the head is killed and one is drained.
+"""What stations on three nodes bear: a node, the head and the gateway are killed, and a node is drained.
 
     python -m tests.system.cluster --stations 200 --per-shard 20
 
@@ -58,6 +58,7 @@ def troubles(
             "up_s": round(up_s, 1),
             "node_killed": _a_node_is_killed(on, ids, hop, quiet_s),
             "head_killed": _the_head_is_killed(on, ids, quiet_s),
+            "gateway_killed": _the_gateway_is_killed(on, ids),
             "drained": _a_node_is_drained(on, ids, quiet_s),
         }
         on.down()
@@ -106,6 +107,23 @@ def _the_head_is_killed(on: OnRay, ids: set[str], quiet_s: float) -> Figures:
         "stations_heard_by_one_engine": sum(len({m["boot"] for m in heard[id]}) == 1 for id in ids),
         "follows_again": follows,
     }
+
+
+def _the_gateway_is_killed(on: OnRay, ids: set[str]) -> Figures:
+    on.gateway.kill()
+    on.heard.all_there()
+    missing, states = set(ids), set[str]()
+    started = time.monotonic()
+    on.gateway.start()
+
+    def is_known(message: Message) -> bool:
+        if message["kind"] == "genre":
+            missing.discard(message["station"])
+            states.add(message["state"])
+        return not missing
+
+    on.heard.until(is_known, 30)
+    return {"all_states_s": round(time.monotonic() - started, 2), "lost_told": "no-signal" in states}
 
 
 def _a_node_is_drained(on: OnRay, ids: set[str], quiet_s: float) -> Figures:

@@ -28,8 +28,17 @@ class OnRay:
         nodes: those that may have shards, by address.
     """
 
-    def __init__(self, ray: RayNodes, head: Node, redis: str, config: Path, heard: Heard, slots: int) -> None:
-        self.heard = heard
+    def __init__(
+        self,
+        ray: RayNodes,
+        head: Node,
+        redis: str,
+        config: Path,
+        heard: Heard,
+        gateway: "Gateway",
+        slots: int,
+    ) -> None:
+        self.heard, self.gateway = heard, gateway
         self.nodes: dict[str, Node] = {}
         self._ray, self._head, self._redis, self._config, self._slots = ray, head, redis, config, slots
 
@@ -89,7 +98,8 @@ def on_ray(
         play = stack.enter_context(radio(programme, stations))
         redis = stack.enter_context(_redis(folder))
         inlet, outlet = f"tcp://127.0.0.1:{free_port('127.0.0.1')}", f"ipc://{folder}/gateway"
-        process = stack.enter_context(_gateway(inlet, outlet))
+        gateway = Gateway(inlet, outlet)
+        stack.callback(gateway.kill)
         context = stack.enter_context(zmq.Context())
         subscriber = stack.enter_context(context.socket(zmq.SUB))
         subscriber.setsockopt(zmq.RCVHWM, 0)
@@ -103,25 +113,25 @@ def on_ray(
         config.write_text(
             f"gateways = ['{inlet}']\nhop = {hop}\n{model}[cluster]\nper_shard = {per_shard}\n{lines}"
         )
-        running = OnRay(ray, head, redis, config, Heard(subscriber, process), 2 * stations)
+        heard = Heard(subscriber, gateway.process)
+        running = OnRay(ray, head, redis, config, heard, gateway, 2 * stations)
         for address in NODES:
             running.add_node(address)
         yield running
 
 
-@contextmanager
-def _gateway(inlet: str, outlet: str) -> Iterator["subprocess.Popen[str]"]:
-    process = subprocess.Popen(
-        [sys.executable, "-m", "streamer.cli", "gateway", "--accept", inlet, "--bind", outlet],
-        cwd=ROOT,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    )
-    try:
-        yield process
-        assert process.poll() is None
-    finally:
-        stop(process)
+class Gateway:
+    """A gateway that may be killed and started again."""
+
+    def __init__(self, inlet: str, outlet: str) -> None:
+        self._command = [sys.executable, "-m", "streamer.cli", "gateway", "--accept", inlet, "--bind", outlet]
+        self.start()
+
+    def start(self) -> None:
+        self.process = subprocess.Popen(self._command, cwd=ROOT, stderr=subprocess.DEVNULL, text=True)
+
+    def kill(self) -> None:
+        stop(self.process)
 
 
 @contextmanager

@@ -29,6 +29,7 @@ class Heard:
 
     def __init__(self, socket: "zmq.Socket[bytes]", process: "subprocess.Popen[str]") -> None:
         self._socket, self.process = socket, process
+        self._last: dict[bytes, bytes] = {}
         self.messages: list[Message] = []
 
     def until(self, holds: Callable[[Message], bool], seconds: float = 20.0) -> Message:
@@ -36,15 +37,28 @@ class Heard:
         deadline = time.monotonic() + seconds
         while (left := deadline - time.monotonic()) > 0:
             if self._socket.poll(int(left * 1000)):
-                topic, payload = self._socket.recv_multipart()
-                message: Message = json.loads(payload)
-                VALIDATORS[message["kind"]].validate(message)
-                assert topic.decode() == f"{message['kind']}/{message['station']}/"
-                self.messages.append(message)
-                if holds(message):
+                message = self._take()
+                if message is not None and holds(message):
                     return message
         last = [(m["kind"], m.get("event") or m.get("state")) for m in self.messages[-8:]]
         pytest.fail(f"not within {seconds:g} s; the last messages: {last}")
+
+    def all_there(self) -> None:
+        """Take what is there already."""
+        while self._socket.poll(0):
+            self._take()
+
+    def _take(self) -> Message | None:
+        """Take a message; None where it is the last of its topic once more, as who comes late is told it."""
+        topic, payload = self._socket.recv_multipart()
+        if self._last.get(topic) == payload:
+            return None
+        self._last[topic] = payload
+        message: Message = json.loads(payload)
+        VALIDATORS[message["kind"]].validate(message)
+        assert topic.decode() == f"{message['kind']}/{message['station']}/"
+        self.messages.append(message)
+        return message
 
     def event(self, event: str, seconds: float = 20.0) -> Message:
         return self.until(lambda m: m["kind"] == "status" and m["event"] == event, seconds)

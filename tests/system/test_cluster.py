@@ -24,6 +24,10 @@ def test_stations_outlive_their_node_and_their_head_and_move_without_a_gap(tmp_p
     assert head["windows_missed"] <= head["told_as_dropped"], seen
     assert head["stations_heard_by_one_engine"] == STATIONS, seen
     assert head["follows_again"], seen
+    assert seen["gateway_killed"]["all_states_s"] < 10, (
+        seen
+    )  # within a hop of its start where nothing else runs
+    assert not seen["gateway_killed"]["lost_told"], seen
     assert drained["rebalanced"], seen
     assert drained["stations_there"] > 0, seen
     assert drained["drained"], seen

@@ -186,7 +186,7 @@ def slowed(pids: list[int], share: float) -> Iterator[None]:
 @pytest.mark.slow
 def test_too_much_to_do_stretches_hops_then_drops_windows_and_tells_and_recovers(programme, tmp_path):
     with listening(programme, tmp_path, 12, HOP_S, "workers = 1", embedded=True) as (_, heard):
-        with slowed(heard.workers(), 0.02):
+        with slowed(heard.workers(), 0.01):
             stretched = heard.until(lambda m: m["kind"] == "heartbeat" and m["hop_stretch"] > 2.0, 60)
             heard.until(lambda m: m["kind"] == "heartbeat" and m["dropped"] > 0, 60)
             listen_for(heard, 3.0)
