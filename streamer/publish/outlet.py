@@ -18,7 +18,7 @@ REPLAY_SLICE = SEND_HWM // 2
 MAX_PREFIX = 256  # no topic of ours is longer; longer prefixes would only grow libzmq's tree
 LINGER_MS = 200  # what is still in the socket at the end gets this long to leave
 # To a gateway: soon there again when it was restarted, and never a connection that is none any more.
-RECONNECT_MS, RECONNECT_MAX_MS = 50, 500
+RECONNECT_MS, RECONNECT_MAX_MS = 50, 250
 SIGN_OF_LIFE_MS, NO_LIFE_MS = 5_000, 15_000
 # As plain numbers: enumerations are slow, and these are used for every message.
 _NOBLOCK, _MORE_FOLLOWS = int(zmq.NOBLOCK), int(zmq.NOBLOCK | zmq.SNDMORE)
