@@ -2,13 +2,16 @@
 
 import os
 import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from bench.radio import radio
 from tests.gateway.joining import gateway, hearing, once
-from tests.system.running import all_heard, assert_unbroken, by_topic, daemon, listen_for
+from tests.system.running import Heard, all_heard, assert_unbroken, by_topic, daemon, listen_for
 
 pytestmark = [pytest.mark.system, pytest.mark.slow]
 
@@ -20,17 +23,24 @@ def folders(path: Path, count: int) -> list[Path]:
     return made
 
 
-def test_daemons_are_heard_as_one_and_a_hanging_one_is_told(programme: Path, tmp_path: Path) -> None:
-    one, two = folders(tmp_path, 2)
-    more = f"gateways = ['ipc://{tmp_path}/accept']\n"
+@contextmanager
+def joined(programme: Path, path: Path) -> Iterator[tuple[Heard, Heard, "subprocess.Popen[str]"]]:
+    """Have two daemons of two stations and one behind a gateway; give who hears it, the first, the gateway."""
+    one, two = folders(path, 2)
+    more = f"gateways = ['ipc://{path}/accept']\n"
     with (
         radio(programme, 3) as stations,
-        gateway(tmp_path) as process,
-        hearing(tmp_path, process) as heard,
+        gateway(path) as process,
+        hearing(path, process) as heard,
         daemon(one, stations.url(0), stations.url(1), more=more, name="a") as first,
         daemon(two, stations.url(2), more=more, name="b", quiet=True),
     ):
         all_heard(heard, {"a0", "a1", "b0"})
+        yield heard, first, process
+
+
+def test_daemons_are_heard_as_one_and_a_hanging_one_is_told(programme: Path, tmp_path: Path) -> None:
+    with joined(programme, tmp_path) as (heard, first, process):
         heard.until(lambda m: m["kind"] == "heartbeat" and m["daemons"] == 2)
         with hearing(tmp_path, process, "genre/", "status/") as late:
             all_heard(late, {"a0", "a1", "b0"})
@@ -53,16 +63,7 @@ def test_daemons_are_heard_as_one_and_a_hanging_one_is_told(programme: Path, tmp
 def test_stations_of_a_daemon_that_is_killed_are_lost_and_those_of_others_are_not(
     programme: Path, tmp_path: Path
 ) -> None:
-    one, two = folders(tmp_path, 2)
-    more = f"gateways = ['ipc://{tmp_path}/accept']\n"
-    with (
-        radio(programme, 3) as stations,
-        gateway(tmp_path) as process,
-        hearing(tmp_path, process) as heard,
-        daemon(one, stations.url(0), stations.url(1), more=more, name="a") as first,
-        daemon(two, stations.url(2), more=more, name="b", quiet=True),
-    ):
-        all_heard(heard, {"a0", "a1", "b0"})
+    with joined(programme, tmp_path) as (heard, first, process):
         first.process.kill()
         lost = [heard.event("lost", 30) for _ in range(2)]
         with hearing(tmp_path, process, "genre/") as late:
