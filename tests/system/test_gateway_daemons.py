@@ -25,7 +25,7 @@ def folders(path: Path, count: int) -> list[Path]:
 
 @contextmanager
 def joined(programme: Path, path: Path) -> Iterator[tuple[Heard, Heard, "subprocess.Popen[str]"]]:
-    """Have two daemons of two stations and one behind a gateway; give who hears it, the first, the gateway."""
+    """Have two daemons behind a gateway; give who hears it, the first of them, and the gateway."""
     one, two = folders(path, 2)
     more = f"gateways = ['ipc://{path}/accept']\n"
     with (
