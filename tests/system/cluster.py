@@ -10,6 +10,7 @@ import itertools
 import json
 import time
 from collections import defaultdict
+from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -56,7 +57,8 @@ def troubles(
         figures = {
             "stations": stations,
             "up_s": round(up_s, 1),
-            "node_killed": _a_node_is_killed(on, ids, hop, quiet_s),
+            "actors_killed": _actors_are_killed(on, ids, quiet_s),
+            "node_killed": _a_node_is_killed(on, ids, quiet_s),
             "head_killed": _the_head_is_killed(on, ids, quiet_s),
             "gateway_killed": _the_gateway_is_killed(on, ids),
             "drained": _a_node_is_drained(on, ids, quiet_s),
@@ -73,12 +75,27 @@ def troubles(
     }
 
 
-def _a_node_is_killed(on: OnRay, ids: set[str], hop: float, quiet_s: float) -> Figures:
-    lost = on.stations_on(NODES[0])
-    listen_for(on.heard, 2 * hop)
+def _actors_are_killed(on: OnRay, ids: set[str], quiet_s: float) -> Figures:
+    on.kill_coordinator()
+    follows = on.command("status").returncode == 0
+    return {"follows_again": follows, **_lost(on, ids, on.kill_a_shard, quiet_s)}
+
+
+def _a_node_is_killed(on: OnRay, ids: set[str], quiet_s: float) -> Figures:
+    def kill() -> set[str]:
+        there = on.stations_on(NODES[0])
+        on.kill_node(NODES[0])
+        return there
+
+    return _lost(on, ids, kill, quiet_s)
+
+
+def _lost(on: OnRay, ids: set[str], kill: Callable[[], set[str]], quiet_s: float) -> Figures:
+    """Kill something, which gives the stations that it had; see how these come back, and that others stay."""
+    on.heard.all_there()
     boots = {station: told[-1]["boot"] for station, told in signals(on.heard.messages).items()}
     before = len(on.heard.messages)
-    on.kill_node(NODES[0])
+    lost = kill()
     killed = time.monotonic()
     back_s = _until_heard(on, lost, boots) - killed
     listen_for(on.heard, quiet_s)

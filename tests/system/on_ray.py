@@ -1,6 +1,8 @@
 """Stations on a real Ray cluster behind a real gateway, and what one subscriber hears meanwhile."""
 
 import json
+import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -73,6 +75,17 @@ class OnRay:
         node = next(node["id"] for node in state["nodes"] if node["address"] == address)
         placed = [one["state"]["stations"] for one in state["placed"] if one["node"] == node and one["state"]]
         return {id for stations in placed for id in stations}
+
+    def kill_coordinator(self) -> None:
+        for node in (self._head, *self.nodes.values()):
+            for pid in node.processes("ray::Coordinator"):
+                os.kill(pid, signal.SIGKILL)
+
+    def kill_a_shard(self) -> set[str]:
+        """Give the stations that it had."""
+        shard = self.state()["placed"][0]["state"]
+        os.kill(shard["pid"], signal.SIGKILL)
+        return set(shard["stations"])
 
     def add_node(self, address: str) -> None:
         resources = json.dumps({"station": self._slots})
