@@ -17,7 +17,7 @@ from streamer import log as logs
 from streamer.cluster import fleet
 from streamer.cluster.desired import engine_config, make, unpack
 from streamer.cluster.fleet import Key
-from streamer.cluster.hashing import homes
+from streamer.cluster.hashing import homes, owned
 from streamer.cluster.plan import Action, Create, Goal, Restart, Retire, Seen, Tell, balance, decide
 from streamer.cluster.shard import Shard
 from streamer.cluster.state import ClusterState, NodeState, Placed, Share
@@ -42,7 +42,7 @@ class Coordinator:
         self._pieces, self._desired = list(pieces), unpack(pieces)
         self._make = make(self._desired.config)
         self._stations = {station.id: station for station in self._desired.config.station}
-        self._home = homes(self._stations, self._desired.shards)
+        self._own = owned(homes(self._stations, self._desired.shards))
         self._began = time.monotonic()
         self._polled = fleet.Polled()
         self._wanted: dict[int, str] = {}
@@ -61,7 +61,7 @@ class Coordinator:
 
     def share(self, number: int) -> bytes:
         """Give what an instance of a shard is told that has just begun; see `Share`."""
-        return self._share(frozenset(id for id, home in self._home.items() if home == number))
+        return self._share(self._own.get(number, frozenset()))
 
     def rebalance(self) -> int:
         """Have shards move until all nodes are as full as each other; give how many will."""
@@ -134,7 +134,8 @@ class Coordinator:
             revision=self._desired.revision,
             make=self._make,
             shards=self._desired.shards,
-            home=self._home,
+            own=self._own,
+            stations=self._stations.keys(),
             age_s=time.monotonic() - self._began,
         )
         actions, notes = decide(goal, self._seen)

@@ -80,7 +80,7 @@ def start_shard(kind: type, key: Key, config: ClusterConfig, node: str | None) -
         _start(
             kind,
             "shard-{}-{}".format(*key),
-            key,
+            key[:1],
             num_cpus=config.cpus,
             resources=resources,
             scheduling_strategy=strategy,

@@ -7,7 +7,8 @@ rates", IEEE/ACM Transactions on Networking 6(1), 1998.
 """
 
 import hashlib
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +23,14 @@ def homes(stations: Iterable[str], shards: int) -> dict[str, int]:
     """
     of_shards = np.array([_hash(f"shard {number}") for number in range(shards)], np.uint64)
     return {id: int(_mix(of_shards ^ np.uint64(_hash(id))).argmax()) for id in stations}
+
+
+def owned(home: Mapping[str, int]) -> dict[int, frozenset[str]]:
+    """Give each shard's stations, by its number; those without any are not there."""
+    found = defaultdict[int, set[str]](set)
+    for id, number in home.items():
+        found[number].add(id)
+    return {number: frozenset(ids) for number, ids in found.items()}
 
 
 def _hash(text: str) -> int:

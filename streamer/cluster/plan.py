@@ -5,7 +5,7 @@ new one has them first. The gateway lets one of two through.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -63,14 +63,16 @@ class Goal:
         revision: of the desired state.
         make: of engines.
         shards: how many.
-        home: each station's shard.
+        own: each shard's stations, where it has any.
+        stations: all of them.
         age_s: seconds since this has been the goal.
     """
 
     revision: int
     make: str
     shards: int
-    home: Mapping[str, int]
+    own: Mapping[int, frozenset[str]]
+    stations: Set[str]
     age_s: float
 
 
@@ -160,20 +162,16 @@ def balance(seen: Seen) -> dict[int, str]:
 
 def _shares(goal: Goal, seen: Seen) -> dict[tuple[int, int], frozenset[str]]:
     """Give each instance's stations: its own, and those that are not heard yet where they belong."""
-    own = defaultdict[int, set[str]](set)
-    for id, number in goal.home.items():
-        own[number].add(id)
     settled: set[str] = set()
     for one in seen.placed:
         if one.state is not None:
-            there = own[one.number] & set(one.state.stations)
+            there = goal.own.get(one.number, frozenset()) & set(one.state.stations)
             patient = min(goal.age_s, one.state.engine_s) <= PATIENCE_S
             settled |= there - set(one.state.unheard) if patient else there
     shares = {}
     for one in seen.placed:
         has = set(one.state.stations) if one.state is not None else set()
-        kept = {id for id in has - settled if id in goal.home}
-        shares[one.key] = frozenset(own[one.number] | kept)
+        shares[one.key] = goal.own.get(one.number, frozenset()) | ((has - settled) & goal.stations)
     return shares
 
 

@@ -20,10 +20,9 @@ class Shard:
 
     Args:
         number: of the shard.
-        generation: of the instance, which is in its name.
     """
 
-    def __init__(self, number: int, generation: int) -> None:
+    def __init__(self, number: int) -> None:
         log.setup(logging.INFO)
         self._number = number
         self._host = Host(fleet.own_node())

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from streamer.cluster.hashing import homes
+from streamer.cluster.hashing import homes, owned
 from streamer.cluster.plan import Create, Goal, Restart, Retire, Seen, Tell, decide
 from streamer.cluster.state import NodeState, Placed, ShardState
 
@@ -113,7 +113,8 @@ class World:
             revision=self._revision,
             make=self.make,
             shards=self.shards,
-            home=self.home,
+            own=owned(self.home),
+            stations=self.home.keys(),
             age_s=float(self._tick - self._since),
         )
 
