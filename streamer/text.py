@@ -52,6 +52,11 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
+def first_line(error: BaseException) -> str:
+    """Give what fits in a sentence of what a library's error says."""
+    return (str(error).splitlines() or [type(error).__name__])[0]
+
+
 def path_text(path: str | bytes | os.PathLike[str]) -> str:
     """Give a path as text that UTF-8 can hold: a name may be any bytes."""
     return os.fsencode(path).decode("utf-8", "backslashreplace")

@@ -8,7 +8,7 @@ from tempfile import mkdtemp
 import fsspec
 
 from streamer.errors import ArchiveError, SourceConnectionError, SourceNotFoundError
-from streamer.text import printable
+from streamer.text import first_line, printable
 
 BLOCK = 1 << 20  # bytes that are copied at a time
 MAX_NAME = 100  # characters of its name that the copy has
@@ -55,7 +55,6 @@ def _told(
         )
     if isinstance(error, FileNotFoundError):
         return SourceNotFoundError(f"{url}: no such object", remedy="look at the name", final=True)
-    said = str(error).splitlines() or [type(error).__name__]
     return SourceConnectionError(
-        f"{url}: can't be fetched: {said[0]}", remedy="look at the store", final=True
+        f"{url}: can't be fetched: {first_line(error)}", remedy="look at the store", final=True
     )

@@ -9,6 +9,7 @@ from fsspec.core import url_to_fs
 
 from streamer.archive.media import is_media, media_below
 from streamer.errors import ArchiveError
+from streamer.text import first_line
 
 
 class Media(NamedTuple):
@@ -55,11 +56,10 @@ def list_media(patterns: Iterable[str]) -> list[Media]:
 
 def store_error(url: str, error: Exception) -> ArchiveError:
     """Give what a user can do about an error of a store; its libraries raise whatever they like."""
-    said = str(error).splitlines() or [type(error).__name__]
     remedy = (
         "pip install what it names" if isinstance(error, ImportError) else "look at the address and its keys"
     )
-    return ArchiveError(f"{url}: the store can't be asked: {said[0]}", remedy=remedy)
+    return ArchiveError(f"{url}: the store can't be asked: {first_line(error)}", remedy=remedy)
 
 
 def _here(pattern: str) -> Iterator[Media]:

@@ -5,9 +5,11 @@ import onnxruntime as ort
 from streamer.config import Provider
 from streamer.contract import REMEDY
 from streamer.errors import ModelError, ProviderError
+from streamer.text import first_line
 
 ort.disable_telemetry_events()  # some builds keep a device id and a database of events in ~/.cache
 
+MAX_SAID = 200  # characters of what the runtime says of an error
 CUDA, CPU = "CUDAExecutionProvider", "CPUExecutionProvider"
 # Shapes differ from call to call: a search of the fastest kernel for each would stop all stations.
 # Products of 10 bits (TF32) are further off than what a probe may be.
@@ -36,7 +38,9 @@ def open_session(data: bytes, *, name: str, provider: Provider) -> ort.Inference
     try:
         session = ort.InferenceSession(data, _options(), providers=wanted)
     except Exception as error:  # the runtime raises bare classes of its own making
-        raise ModelError(f"{name}: ONNX Runtime refuses it: {first_line(error)}", remedy=REMEDY) from error
+        raise ModelError(
+            f"{name}: ONNX Runtime refuses it: {first_line(error)[:MAX_SAID]}", remedy=REMEDY
+        ) from error
     if provider == "cuda":
         if CUDA not in session.get_providers():
             raise ProviderError("CUDA was asked for, and ONNX Runtime could not start it", remedy=remedy)
@@ -56,8 +60,3 @@ def _options() -> ort.SessionOptions:
     options.enable_mem_pattern = False
     options.log_severity_level = 3
     return options
-
-
-def first_line(error: Exception) -> str:
-    """Give what fits in a sentence of what the runtime says."""
-    return (str(error).splitlines() or [type(error).__name__])[0][:200]

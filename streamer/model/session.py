@@ -19,9 +19,10 @@ from streamer.errors import ModelContractError, ModelError
 from streamer.flow import Frames
 from streamer.model.cut import INPUT, OUTPUT
 from streamer.model.onnx_file import MalformedError, OnnxFile, scan
-from streamer.model.runtime import CUDA, first_line, open_session
+from streamer.model.runtime import CUDA, MAX_SAID, open_session
 from streamer.model.stage import open_stages
 from streamer.signal.mel import MelStream
+from streamer.text import first_line
 
 MAX_BYTES = 256 * 2**20  # sixty times the largest model that we ship; what is larger is a mistake
 OPSETS = range(13, 24)  # 13: the oldest with the operators as export writes them
@@ -66,7 +67,7 @@ class Model:
             raise
         except Exception as error:  # a graph that opens and can't run, names that are no text
             raise ModelError(
-                f"{name}: ONNX Runtime can't run it: {first_line(error)}", remedy=REMEDY
+                f"{name}: ONNX Runtime can't run it: {first_line(error)[:MAX_SAID]}", remedy=REMEDY
             ) from error
 
     @classmethod
