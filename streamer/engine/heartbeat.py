@@ -22,6 +22,27 @@ HEARTBEAT_S = 5.0
 TOGETHER_S = 0.1  # news that come together are told together
 
 
+class Pace:
+    """Numbers heartbeats, and says how long it has been and what was spent from one to the next.
+
+    Args:
+        now: monotonic seconds.
+        spent_s: CPU seconds so far.
+    """
+
+    def __init__(self, now: float, spent_s: float) -> None:
+        self._started = self._before = now
+        self._spent_s = spent_s
+        self._seq = 0
+
+    def next(self, now: float, spent_s: float) -> tuple[int, float, float]:
+        """Give `seq` and `uptime` of the next one, and the share of a core since the one before."""
+        spent_s, self._spent_s = max(spent_s - self._spent_s, 0.0), spent_s
+        passed_s, self._before = max(now - self._before, 1e-3), now
+        seq, self._seq = self._seq, self._seq + 1
+        return seq, round(now - self._started, 3), spent_s / passed_s if seq else 0.0
+
+
 class Heart:
     """Makes heartbeats, one after the other.
 
@@ -34,9 +55,7 @@ class Heart:
 
     def __init__(self, bus: Bus, boot: str, ready: Ready, crew: Crew) -> None:
         self._bus, self._boot, self._ready, self._crew = bus, boot, ready, crew
-        self._started = self._before = time.monotonic()
-        self._spent_s = cpu_s()
-        self._seq = 0
+        self._pace = Pace(time.monotonic(), cpu_s())
 
     def beat(
         self, states: dict[State, int], lags_ms: list[float], factor: float, attendants: dict[str, Attending]
@@ -51,9 +70,8 @@ class Heart:
         """
         pulses, members = self._crew.pulses, self._crew.members
         now, spent_s = time.monotonic(), cpu_s() + sum(pulse.cpu_s for pulse in pulses)
-        cpu = max(spent_s - self._spent_s, 0.0) / max(now - self._before, 1e-3) if self._seq else 0.0
+        seq, uptime, cpu = self._pace.next(now, spent_s)
         ordered = sorted(lags_ms)
-        seq, self._seq, self._before, self._spent_s = self._seq, self._seq + 1, now, spent_s
         return Heartbeat(
             station="-",
             seq=seq,
@@ -62,7 +80,7 @@ class Heart:
             version=__version__,
             model=self._ready.model,
             provider=self._ready.provider,
-            uptime=round(now - self._started, 3),
+            uptime=uptime,
             stations=states,
             cpu=round(cpu, 4),
             cpu_by_stage=total({"daemon": cpu_s()}, *(member.cpu_by_stage for member in members)),

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import msgspec
 
 from streamer import __version__
+from streamer.engine.heartbeat import Pace
 from streamer.engine.process import cpu_s, rss_mb
 from streamer.engine.stages import total
 from streamer.flow import State
@@ -45,9 +46,7 @@ class Hearts:
     """
 
     def __init__(self, boot: str, now: float) -> None:
-        self._boot, self._started, self._before = boot, now, now
-        self._spent_s = cpu_s()
-        self._seq = 0
+        self._boot, self._pace = boot, Pace(now, cpu_s())
         self._beats: dict[str, tuple[Heartbeat, float]] = {}
         self._past = Counted()
 
@@ -77,8 +76,7 @@ class Hearts:
             counted = counted.plus(beat)
         here = [beat for beat, at in self._beats.values() if now - at <= GONE_S]
         spent_s = cpu_s()
-        cpu = (spent_s - self._spent_s) / max(now - self._before, 1e-3) if self._seq else 0.0
-        seq, self._seq, self._before, self._spent_s = self._seq, self._seq + 1, now, spent_s
+        seq, uptime, cpu = self._pace.next(now, spent_s)
         return Heartbeat(
             station="-",
             seq=seq,
@@ -87,7 +85,7 @@ class Hearts:
             version=__version__,
             model=_names(beat.model for beat in here),
             provider=_names(beat.provider for beat in here),
-            uptime=round(now - self._started, 3),
+            uptime=uptime,
             stations=states,
             cpu=round(cpu + sum(beat.cpu for beat in here), 4),
             cpu_by_stage=total(counted.cpu_by_stage, {"gateway": spent_s}),
