@@ -19,8 +19,9 @@ sys.path.insert(0, str(Path(__file__).parents[1]))  # `python bench/cluster.py` 
 
 from bench import content
 from bench.daemon import ROOT, cpu_s, daemon, memory_kb, stations_toml, tree
+from bench.ports import free_port
 from bench.radio import radio
-from bench.ray_nodes import RayNodes, free_port
+from bench.ray_nodes import RayNodes
 
 HEAD, NODES = "127.0.0.31", ("127.0.0.32", "127.0.0.33")
 SETTLE_S = 15.0
@@ -71,7 +72,7 @@ def _alone(folder: Path, lines: str, seconds: float) -> Usage:
 
 
 def _together(folder: Path, lines: str, per_shard: int, seconds: float) -> dict[str, Usage]:
-    inlet = f"tcp://127.0.0.1:{free_port('127.0.0.1')}"
+    inlet = f"tcp://127.0.0.1:{free_port()}"
     config = folder / "cluster.toml"
     config.write_text(f"gateways = ['{inlet}']\n[cluster]\nper_shard = {per_shard}\n{lines}")
     with RayNodes() as ray, _gateway(inlet, f"ipc://{folder}/gateway") as gateway:

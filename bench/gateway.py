@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from bench.daemon import cpu_s
+from bench.ports import free_port
 from bench.zmtp import connect, frames, subscription
 from streamer.publish.messages import Genre, WindowOnly, encode, new_boot, utc
 
@@ -98,7 +99,7 @@ def _trial(
     seconds: float,
 ) -> Trial:
     """Try a rate, beside so many subscribers that never read."""
-    ports = [_free_port() for _ in range(2)]
+    ports = [free_port() for _ in range(2)]
     spawn = multiprocessing.get_context("spawn")
     with kind(*ports) as process:
         sleepers = [_subscriber(ports[1]) for _ in range(asleep)]
@@ -209,12 +210,6 @@ def _around(boot: str, station: str) -> tuple[bytes, bytes]:
     )
     before, _, after = frames(f"genre/{station}/".encode(), encode(said)).partition(str(FIRST_SEQ).encode())
     return before, after
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @contextmanager

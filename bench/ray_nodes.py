@@ -4,7 +4,6 @@ import contextlib
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -12,6 +11,8 @@ import time
 from pathlib import Path
 from types import TracebackType
 from typing import Self
+
+from bench.ports import free_port
 
 STARTS_S = 60.0
 QUICKLY = {
@@ -132,14 +133,6 @@ class RayNodes:
                 raise AssertionError(f"{address} did not start: {said[-2000:]}")
             time.sleep(0.05)
         return node
-
-
-def free_port(address: str) -> int:
-    """Give a port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind((address, 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def _below(pid: int) -> list[int]:

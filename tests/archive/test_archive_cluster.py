@@ -6,7 +6,8 @@ import time
 
 import pytest
 
-from bench.ray_nodes import RayNodes, free_port
+from bench.ports import free_port
+from bench.ray_nodes import RayNodes
 from tests.archive.conftest import assert_each_once, begun, enlarge, rows, tables
 
 pytestmark = [pytest.mark.slow, pytest.mark.system, pytest.mark.timeout(300)]

@@ -17,6 +17,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from bench.ports import free_port
 from streamer import backoff
 from streamer.bridge import webhook
 from streamer.bridge.webhook import Queue, Webhook, signing_key
@@ -29,7 +30,7 @@ from streamer.sections import WebhookConfig
 from streamer.text import printable
 from tests.attending import ROOT, Attended, attending
 from tests.publish.test_bus import running
-from tests.system.conftest import answers, free_port, wait_until
+from tests.system.conftest import answers, wait_until
 from tests.tiny_model import LABELS
 
 pytestmark = pytest.mark.slow  # each starts processes or waits; together too long for `make quick`

@@ -21,6 +21,7 @@ from typing import Any
 import pytest
 
 from bench import content
+from bench.ports import free_port
 
 READY_S = 15.0
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -34,21 +35,21 @@ CODECS = {  # ffmpeg's encoder, its container, the type that Icecast is told
 }
 
 
-def wait_until(ready: Callable[[], bool], what: str, process: subprocess.Popen | None = None) -> None:
-    """Ask again and again, for another program that has no way of telling us."""
+def wait_until(
+    ready: Callable[[], bool],
+    what: str,
+    process: subprocess.Popen | None = None,
+    *,
+    said: Callable[[], str] = lambda: "",
+) -> None:
+    """Ask again and again, for another program that has no way of telling us; `said` is told if in vain."""
     end = time.monotonic() + READY_S
     while not ready():
         if process is not None and process.poll() is not None:
-            pytest.fail(f"{what}: ended with {process.returncode}")
+            pytest.fail(f"{what}: ended with {process.returncode}. {said()}")
         if time.monotonic() > end:
-            pytest.fail(f"{what}: not ready within {READY_S:g} s")
+            pytest.fail(f"{what}: not ready within {READY_S:g} s. {said()}")
         time.sleep(0.02)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def answers(port: int) -> bool:
@@ -105,11 +106,18 @@ class Icecast:
         self._process = subprocess.Popen(
             command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL
         )
-        wait_until(lambda: answers(self.port), "icecast2", self._process)
+        wait_until(lambda: self._answers("/admin/stats"), "icecast2", self._process)
 
     def kill(self) -> None:
         if self._process is not None:
             stop(self._process)
+
+    def said(self) -> str:
+        """Give whether it runs, and the end of its log."""
+        status = None if self._process is None else self._process.poll()
+        runs = "icecast2 runs" if status is None else f"icecast2 ended with {status}"
+        log = self.folder / "error.log"
+        return f"{runs}: {log.read_text(errors='replace')[-1500:] if log.exists() else 'no log'}"
 
     def url(self, mount: str) -> str:
         return f"http://127.0.0.1:{self.port}/{mount}"
@@ -134,15 +142,18 @@ class Icecast:
             stdin=subprocess.DEVNULL,
         )  # fmt: skip
         try:
-            wait_until(lambda: self.has(mount), f"ffmpeg to /{mount}", process)
+            wait_until(lambda: self.has(mount), f"ffmpeg to /{mount}", process, said=self.said)
             yield self.url(mount)
         finally:
             stop(process)
             wait_until(lambda: not self.has(mount), f"/{mount} to go")
 
     def has(self, mount: str) -> bool:
+        return self._answers(f"/admin/listclients?mount=/{mount}")
+
+    def _answers(self, path: str) -> bool:
         try:
-            with self._ask(f"/admin/listclients?mount=/{mount}"):
+            with self._ask(path):
                 return True
         except (urllib.error.HTTPError, OSError):
             return False

@@ -12,8 +12,9 @@ from typing import Any
 
 import zmq
 
+from bench.ports import free_port
 from bench.radio import radio
-from bench.ray_nodes import Node, RayNodes, free_port
+from bench.ray_nodes import Node, RayNodes
 from tests.system.conftest import answers, stop, wait_until
 from tests.system.running import ROOT, Heard
 from tests.tiny_model import model_bytes
@@ -110,7 +111,7 @@ def on_ray(
     with ExitStack() as stack:
         play = stack.enter_context(radio(programme, stations))
         redis = stack.enter_context(_redis(folder))
-        inlet, outlet = f"tcp://127.0.0.1:{free_port('127.0.0.1')}", f"ipc://{folder}/gateway"
+        inlet, outlet = f"tcp://127.0.0.1:{free_port()}", f"ipc://{folder}/gateway"
         gateway = Gateway(inlet, outlet)
         stack.callback(gateway.kill)
         context = stack.enter_context(zmq.Context())
@@ -149,7 +150,7 @@ class Gateway:
 
 @contextmanager
 def _redis(folder: Path) -> Iterator[str]:
-    port = free_port("127.0.0.1")
+    port = free_port()
     process = subprocess.Popen(
         ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder)],
         stdin=subprocess.DEVNULL,

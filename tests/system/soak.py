@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tests.system.conftest import free_port
+from bench.ports import free_port
 from tests.system.faults import FAULTS, FaultyRadio, faulty_radio, healthy
 from tests.system.running import Heard, Message, daemon, listen_for
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.system.conftest import free_port
+from bench.ports import free_port
 from tests.system.faults import FAULTS, FaultyRadio, faulty_radio, healthy
 from tests.system.running import Heard, Message, all_heard, by_topic, daemon
 

@@ -11,11 +11,12 @@ from collections.abc import Iterator
 
 import pytest
 
+from bench.ports import free_port
 from streamer.config import Config
 from streamer.sections import MetricsConfig
 from tests.attending import attending
 from tests.audio_files import sound, write
-from tests.system.conftest import EXAMPLES, Prometheus, free_port, need
+from tests.system.conftest import EXAMPLES, Prometheus, need
 from tests.system.running import Heard, daemon
 
 pytestmark = pytest.mark.system

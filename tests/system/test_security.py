@@ -2,7 +2,6 @@
 
 import http.server
 import json
-import socket
 import subprocess
 import sys
 import threading
@@ -10,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from bench.ports import free_port
 from tests.system.running import ROOT, daemon
 from tests.tiny_model import model_bytes
 
@@ -27,8 +27,7 @@ def genrecast(*args: object, timeout_s: float = 30.0) -> str:
 def test_a_newcomers_way_to_a_subscriber_on_another_machine(tmp_path: Path) -> None:
     server, client = tmp_path / "server", tmp_path / "client"
     (tmp_path / "tiny.onnx").write_bytes(model_bytes())
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        endpoint = f"tcp://127.0.0.1:{probe.getsockname()[1]}"
+    endpoint = f"tcp://127.0.0.1:{free_port()}"
     said = genrecast("keys", "new", "--dir", server)
     genrecast("keys", "new", "--dir", client)
     section = "".join(line.strip() + "\n" for line in said.splitlines() if line.startswith("  "))
