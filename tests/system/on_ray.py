@@ -114,11 +114,7 @@ def on_ray(
         inlet, outlet = f"tcp://127.0.0.1:{free_port()}", f"ipc://{folder}/gateway"
         gateway = Gateway(inlet, outlet)
         stack.callback(gateway.kill)
-        context = stack.enter_context(zmq.Context())
-        subscriber = stack.enter_context(context.socket(zmq.SUB))
-        subscriber.setsockopt(zmq.RCVHWM, 0)
-        subscriber.subscribe("")
-        subscriber.connect(outlet)
+        heard = stack.enter_context(gateway.subscriber())
         ray = stack.enter_context(RayNodes())
         head = ray.head(HEAD, cpus=0, redis=redis)
         model = "" if embedded else "model = 'tiny.onnx'\n"
@@ -127,7 +123,6 @@ def on_ray(
         config.write_text(
             f"gateways = ['{inlet}']\nhop = {hop}\n{model}[cluster]\nper_shard = {per_shard}\n{lines}"
         )
-        heard = Heard(subscriber, gateway.process)
         running = OnRay(ray, head, redis, config, heard, gateway, 2 * stations)
         for address in NODES:
             running.add_node(address)
@@ -138,6 +133,7 @@ class Gateway:
     """A gateway that may be killed and started again."""
 
     def __init__(self, inlet: str, outlet: str) -> None:
+        self._outlet = outlet
         self._command = [sys.executable, "-m", "streamer.cli", "gateway", "--accept", inlet, "--bind", outlet]
         self.start()
 
@@ -146,6 +142,15 @@ class Gateway:
 
     def kill(self) -> None:
         stop(self.process)
+
+    @contextmanager
+    def subscriber(self) -> Iterator[Heard]:
+        """Subscribe to everything."""
+        with zmq.Context() as context, context.socket(zmq.SUB) as socket:
+            socket.setsockopt(zmq.RCVHWM, 0)
+            socket.subscribe("")
+            socket.connect(self._outlet)
+            yield Heard(socket, self.process)
 
 
 @contextmanager
