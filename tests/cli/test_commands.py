@@ -161,6 +161,11 @@ def test_pcm_on_standard_input(genrecast, tiny):
     assert b"source has come to its end" in done.stderr
 
 
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_readme_lists_it(command):
+    assert f"`genrecast {command}" in (ROOT / "README.md").read_text()
+
+
 def free_endpoint() -> str:
     return f"tcp://127.0.0.1:{free_port()}"
 
