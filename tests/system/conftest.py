@@ -98,6 +98,7 @@ class Icecast:
         (folder / "icecast.xml").write_text(config)
 
     def start(self) -> None:
+        (self.folder / "error.log").unlink(missing_ok=True)
         command = ["icecast2", "-c", str(self.folder / "icecast.xml")]
         if os.geteuid() == 0:  # it refuses to run as root
             user = pwd.getpwnam("icecast2")
@@ -106,7 +107,8 @@ class Icecast:
         self._process = subprocess.Popen(
             command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL
         )
-        wait_until(lambda: self._answers("/admin/stats"), "icecast2", self._process)
+        wait_until(self._has_begun, "icecast2", self._process, said=self.said)
+        wait_until(lambda: self._answers("/admin/stats"), "icecast2", self._process, said=self.said)
 
     def kill(self) -> None:
         if self._process is not None:
@@ -147,6 +149,17 @@ class Icecast:
         finally:
             stop(process)
             wait_until(lambda: not self.has(mount), f"/{mount} to go")
+
+    def _has_begun(self) -> bool:
+        """Say whether all its threads wait for something: asked before, 2.4.4 may end by SIGSEGV."""
+        assert self._process is not None
+        try:
+            if "get_ssl_certificate" not in (self.folder / "error.log").read_text(errors="replace"):
+                return False
+            threads = Path(f"/proc/{self._process.pid}/task").glob("*/stat")
+            return all(stat.read_text().rpartition(")")[2].split()[0] == "S" for stat in threads)
+        except OSError:  # no log yet, or a thread that has ended
+            return False
 
     def has(self, mount: str) -> bool:
         return self._answers(f"/admin/listclients?mount=/{mount}")
