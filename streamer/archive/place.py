@@ -1,8 +1,5 @@
 """Where an archive's tables go: a folder, or a prefix in any store that fsspec knows."""
 
-import contextlib
-import os
-import secrets
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +7,7 @@ from fsspec.core import url_to_fs
 
 from streamer.archive.listing import is_url, local_path, store_error
 from streamer.errors import ArchiveError
-
-LEFT = ".part"  # ending of what is being written
+from streamer.whole import LEFT, write_whole
 
 
 class Place:
@@ -77,7 +73,9 @@ class Place:
         """
         try:
             if self.is_local:
-                _replace(Path(self.out, name), data)
+                path = Path(self.out, name)
+                path.parent.mkdir(parents=True, exist_ok=True)
+                write_whole(path, data)
             else:
                 self._store.pipe_file(f"{self._root}/{name}", data)
         except Exception as error:
@@ -94,18 +92,3 @@ class Place:
         return ArchiveError(
             f"{self.out}/{name}: can't be {what}: {said}", remedy="give an --out that may be written to"
         )
-
-
-def _replace(path: Path, data: bytes) -> None:
-    """Write beside the file, then rename: also a machine that loses its power leaves no half of one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}{LEFT}")
-    try:
-        with part.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-    finally:
-        with contextlib.suppress(OSError):
-            part.unlink(missing_ok=True)
