@@ -1,5 +1,6 @@
 """Where an archive's tables go: a folder, or a prefix in any store that fsspec knows."""
 
+import contextlib
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +81,24 @@ class Place:
                 self._store.pipe_file(f"{self._root}/{name}", data)
         except Exception as error:
             raise self._error(name, "written", error) from error
+
+    def remove(self, name: str) -> None:
+        """Take away a file, where it is there; and its folder, where that is empty then.
+
+        Raises:
+            ArchiveError: it can't be taken away.
+        """
+        try:
+            if self.is_local:
+                path = Path(self.out, name)
+                path.unlink(missing_ok=True)
+                with contextlib.suppress(OSError):
+                    path.parent.rmdir()
+            else:
+                with contextlib.suppress(FileNotFoundError):
+                    self._store.rm_file(f"{self._root}/{name}")
+        except Exception as error:
+            raise self._error(name, "taken away", error) from error
 
     def sweep(self) -> None:
         """Take away what writers that were killed have left."""

@@ -14,8 +14,9 @@ from streamer import log, on_ray
 from streamer.errors import ArchiveError, MissingExtraError
 
 if TYPE_CHECKING:
-    from streamer.archive.plan import Plan, Tags
+    from streamer.archive.plan import Tags
     from streamer.archive.tally import Tally
+    from streamer.archive.todo import Plan
 
 EVERY_S = 30.0  # a line, where nobody looks at a terminal
 INTERRUPTED = 130  # as shells have it for Ctrl-C
@@ -29,6 +30,7 @@ def tag(
     jobs: int | None,
     cluster: bool,
     address: str | None,
+    again: bool,
 ) -> None:
     """Tag what the patterns name; exit with 130 where it was interrupted.
 
@@ -40,9 +42,9 @@ def tag(
     try:
         from streamer.archive.listing import list_media
         from streamer.archive.place import Place
-        from streamer.archive.plan import open_plan
         from streamer.archive.run import Work, run_here
         from streamer.archive.tally import Tally
+        from streamer.archive.todo import open_plan
     except ModuleNotFoundError as error:
         raise MissingExtraError("classify --out", "archive") from error
     if cluster:
@@ -55,7 +57,7 @@ def tag(
     place, (data, name) = Place(out), read_model(model)
     tags = _tags(data, name)
     media = list_media(patterns)
-    plan = open_plan(place, media, tags)
+    plan = open_plan(place, media, tags, again=again)
     _tell(plan, place.out)
     if not plan.todo:
         return
@@ -99,8 +101,14 @@ def _tags(data: bytes, name: str) -> "Tags":
 def _tell(plan: "Plan", out: str) -> None:
     """Say what there is to be done."""
     files = sum(len(part.media) for part in plan.parts)
-    todo = sum(len(part.media) for part in plan.todo)
+    todo = sum(len(part.tried) for part in plan.todo)
+    failed = sum(len(part.failed) for part in plan.todo)
+    changed = sum(len(part.changed) for part in plan.todo)
     logging.info("%s: %s of %s files are to be tagged", out, f"{todo:,}", f"{files:,}")
+    if failed or changed:
+        logging.info("again: %s that failed, %s that have changed since", f"{failed:,}", f"{changed:,}")
+    if plan.changed:
+        logging.info("changed since they were tagged, which --again tags anew: %s", f"{plan.changed:,}")
     if plan.unnamed:
         logging.info(
             "files of its plan that are not named this time, and are tagged too: %s", f"{plan.unnamed:,}"
