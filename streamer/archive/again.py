@@ -79,8 +79,8 @@ def failures(place: Place, parts: Iterable[Part]) -> dict[int, frozenset[bytes]]
 
 
 def _present(place: Place, folder: str, parts: Iterable[Part]) -> list[Part]:
-    names = set(place.names(folder))
-    return [part for part in parts if file_name(part.number) in names]
+    asked = {file_name(part.number): part for part in parts}
+    return [asked[name] for name in place.names(folder) if name in asked] if asked else []
 
 
 def _each(do: Callable[[_Given], _Made], given: Iterable[_Given]) -> list[_Made]:

@@ -8,6 +8,7 @@ from fsspec.core import url_to_fs
 
 from streamer.archive.listing import is_url, local_path, store_error
 from streamer.errors import ArchiveError
+from streamer.text import first_line
 from streamer.whole import LEFT, write_whole
 
 
@@ -107,7 +108,8 @@ class Place:
                 left.unlink(missing_ok=True)
 
     def _error(self, name: str, what: str, error: Exception) -> ArchiveError:
-        said = getattr(error, "strerror", None) or error
-        return ArchiveError(
-            f"{self.out}/{name}: can't be {what}: {said}", remedy="give an --out that may be written to"
-        )
+        said = getattr(error, "strerror", None) or first_line(error)
+        remedy = "give an --out that may be written to"
+        if not self.is_local:
+            remedy = "look at the bucket and its keys, or give another --out"
+        return ArchiveError(f"{f'{self.out}/{name}'.rstrip('/')}: can't be {what}: {said}", remedy=remedy)

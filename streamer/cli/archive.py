@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 EVERY_S = 30.0  # a line, where nobody looks at a terminal
 INTERRUPTED = 130  # as shells have it for Ctrl-C
 
+say = logging.getLogger(__name__)
+
 
 def tag(
     patterns: Sequence[str],
@@ -53,7 +55,8 @@ def tag(
     from streamer.engine.process import cores
     from streamer.model.session import read_model
 
-    log.setup(logging.INFO)
+    log.setup(logging.WARNING)
+    say.setLevel(logging.INFO)  # and not what stores' libraries tell of keys and requests
     place, (data, name) = Place(out), read_model(model)
     tags = _tags(data, name)
     media = list_media(patterns)
@@ -104,13 +107,13 @@ def _tell(plan: "Plan", out: str) -> None:
     todo = sum(len(part.tried) for part in plan.todo)
     failed = sum(len(part.failed) for part in plan.todo)
     changed = sum(len(part.changed) for part in plan.todo)
-    logging.info("%s: %s of %s files are to be tagged", out, f"{todo:,}", f"{files:,}")
+    say.info("%s: %s of %s files are to be tagged", out, f"{todo:,}", f"{files:,}")
     if failed or changed:
-        logging.info("again: %s that failed, %s that have changed since", f"{failed:,}", f"{changed:,}")
+        say.info("again: %s that failed, %s that have changed since", f"{failed:,}", f"{changed:,}")
     if plan.changed:
-        logging.info("changed since they were tagged, which --again tags anew: %s", f"{plan.changed:,}")
+        say.info("changed since they were tagged, which --again tags anew: %s", f"{plan.changed:,}")
     if plan.unnamed:
-        logging.info(
+        say.info(
             "files of its plan that are not named this time, and are tagged too: %s", f"{plan.unnamed:,}"
         )
 
@@ -121,13 +124,13 @@ def _shown(tally: "Tally") -> Iterator[Callable[[], None]]:
     if not sys.stderr.isatty():
         last = time.monotonic()
 
-        def say() -> None:
+        def line() -> None:
             nonlocal last
             if time.monotonic() - last >= EVERY_S:
                 last = time.monotonic()
-                logging.info("%s", tally.line(last))
+                say.info("%s", tally.line(last))
 
-        yield say
+        yield line
         return
     from rich.console import Console
 
