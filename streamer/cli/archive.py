@@ -82,7 +82,7 @@ def tag(
     place.sweep()
     click.echo(f"{place.out}: {tally.summary(time.monotonic())}", err=True)
     if tally.errors:
-        click.echo(f"why they failed: {place.out}/errors", err=True)
+        click.echo(f"why they failed: {place.out}/errors; --again tries them once more", err=True)
     if tally.files and tally.errors == sum(len(part.media) for part in plan.parts):
         raise ArchiveError(
             f"none of the {tally.files:,} files could be tagged", remedy=f"{place.out}/errors says why"
