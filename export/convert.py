@@ -19,9 +19,9 @@ from streamer.contract import (
     write_contract,
 )
 from streamer.signal.mel import MelStream
+from streamer.whole import write_whole
 from training.errors import RunError
 from training.fit import load_net
-from training.store import replace
 
 PROBE_SEED = 6
 PROBE_TOLERANCE = 1e-3  # other processors and providers round differently; a wrong front end is off by 0.1
@@ -88,7 +88,7 @@ def convert(
         **cut_of(net, front.n_frames)._asdict(),
     )
     data = seal(model, contract, name=out.name, temperature=repr(found.temperature))
-    replace(out, lambda file: file.write(data))
+    write_whole(out, data)
     return contract
 
 

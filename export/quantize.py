@@ -20,7 +20,7 @@ from export.convert import TEMPERATURE_KEY, probe_answer, seal, session
 from export.verify import MismatchError, read_model, windows_for
 from streamer.contract import Contract, read_contract
 from streamer.model.session import Model
-from training.store import replace
+from streamer.whole import write_whole
 
 CHANNELS = 32
 """Fewer make no large layer."""
@@ -75,7 +75,7 @@ def quantize(model: Path, out: Path, *, windows: Path | None, at_least: float) -
     promised = _promise(contract, quantized)
     sealed = seal(quantized, promised, name=out.name, temperature=metadata.get(TEMPERATURE_KEY, "1"))
     Model(sealed, name=out.name, provider="cpu")  # what the streamer would refuse is not written
-    replace(out, lambda file: file.write(sealed))
+    write_whole(out, sealed)
     return found
 
 

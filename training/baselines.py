@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.progress import Progress
 
+from streamer.whole import write_whole
 from training.baseline_figures import Asked, figures_of, tell
 from training.baseline_plots import plot_importance, plot_train_test
 from training.classifiers import INNER_FOLDS, KINDS, fit_kind
@@ -24,7 +25,7 @@ from training.features import Feature, features
 from training.importance import Importances
 from training.soft_labels import SoftLabels
 from training.splits import make_split
-from training.store import PreparedSet, replace
+from training.store import PreparedSet
 
 Rows = NDArray[np.float64]
 WINDOW_HOP_S = 3.0  # windows side by side
@@ -172,7 +173,7 @@ def _ask(
 def _write(figures: dict[str, Any], out: Path) -> None:
     out.mkdir(parents=True, exist_ok=True)
     text = msgspec.json.format(msgspec.json.encode(figures), indent=1)
-    replace(out / "baselines.json", lambda file: file.write(text))
+    write_whole(out / "baselines.json", text)
     plot_train_test(figures, out / "train-test.png")
     if figures["importance"]:
         plot_importance(figures["importance"], out / "importance.png")

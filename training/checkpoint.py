@@ -6,7 +6,6 @@ its header, everything else; so a run that dies leaves the old state or the new,
 Randomness is derived from (seed, step), so there is no generator to save.
 """
 
-import os
 import subprocess
 from pathlib import Path
 
@@ -15,10 +14,10 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from streamer.whole import replacing, write_whole
 from training.errors import RunError
 from training.recipe import Recipe
 from training.splits import is_leaky
-from training.store import replace
 
 FILE = "checkpoint.safetensors"
 
@@ -90,13 +89,9 @@ class RunState(msgspec.Struct, kw_only=True):
 def save(folder: Path, state: RunState, tensors: dict[str, Tensor]) -> None:
     """Write a run's folder."""
     text = msgspec.json.encode(state)
-    part = folder / f".{FILE}.{os.getpid()}.part"
-    try:
+    with replacing(folder / FILE) as part:
         save_file({key: value.contiguous() for key, value in tensors.items()}, part, {"state": text.decode()})
-        part.replace(folder / FILE)
-    finally:
-        part.unlink(missing_ok=True)
-    replace(folder / "run.json", lambda file: file.write(msgspec.json.format(text, indent=1)))
+    write_whole(folder / "run.json", msgspec.json.format(text, indent=1))
 
 
 def load(folder: Path) -> tuple[RunState, dict[str, Tensor]]:

@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from streamer.whole import write_whole
 from training import checkpoint
 from training.ask import ask, check_together, temperatures_of
 from training.errors import DataError, RunError
@@ -26,7 +27,6 @@ from training.recipe import Recipe
 from training.report import write_report
 from training.robustness import robustness_figures
 from training.store import PreparedSet
-from training.store import replace as write_whole
 from training.unseen import jobs_without, unseen_figures
 
 
@@ -183,7 +183,7 @@ def _read(path: Path) -> dict[str, Any]:
 
 def _write(figures: dict[str, Any], out: Path) -> None:
     text = msgspec.json.format(msgspec.json.encode(figures), indent=1)
-    write_whole(out / "evaluation.json", lambda file: file.write(text))
+    write_whole(out / "evaluation.json", text)
     sizes = [figures["by_label"][label]["clips"] for label in figures["labels"]]
     confusion_plot(figures["confusion"], figures["labels"], sizes).savefig(out / "confusion.png", dpi=110)
     curves_plot(figures["curves"]).savefig(out / "curves.png", dpi=110)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from streamer.contract import FrontEnd
 from streamer.signal.mel import mel_edges
+from streamer.whole import write_whole
 from training.attribution import Attribution, Region, attribute, smoothed, strongest
 from training.audio import clip_frames
 from training.errors import DataError
@@ -22,7 +23,7 @@ from training.explain_plots import plot_explanation, plot_filters
 from training.fit import load_net
 from training.nets import Net
 from training.predict import softmax, window_logits
-from training.store import replace, windows_of
+from training.store import windows_of
 
 HOP_S = 0.5
 
@@ -92,7 +93,7 @@ def explain(clip: Path, run: Path, out: Path, *, at_s: float | None = None) -> d
     }
     out.mkdir(parents=True, exist_ok=True)
     text = msgspec.json.format(msgspec.json.encode(figures), indent=1)
-    replace(out / "explain.json", lambda file: file.write(text))
+    write_whole(out / "explain.json", text)
     plot_explanation(figures, front_end, window, pictures, out / "explain.png")
     draw_filters(run, out)
     print(in_words(figures))

@@ -19,12 +19,13 @@ from rich.progress import Progress
 
 from streamer.contract import FrontEnd
 from streamer.errors import GenrecastError, SourceNotFoundError
+from streamer.whole import write_whole
 from training.audio import clip_frames
 from training.datasets import Clip, LeftOut, Reader
 from training.duplicates import find_duplicates, merge_groups
 from training.errors import DataError
 from training.prepare_report import Report
-from training.store import Entry, Index, clip_file, read_frames, replace, write_clip
+from training.store import Entry, Index, clip_file, read_frames, write_clip
 
 
 def prepare(
@@ -91,7 +92,7 @@ def prepare(
 
 def _write(path: Path, content: msgspec.Struct) -> None:
     text = msgspec.json.format(msgspec.json.encode(content), indent=1)
-    replace(path, lambda file: file.write(text))
+    write_whole(path, text)
 
 
 def _counts(names: Iterable[str]) -> dict[str, int]:

@@ -9,9 +9,9 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from streamer.whole import write_whole
 from training.plots import as_image
 from training.sections import facts_of, sections_of
-from training.store import replace
 from training.tables import Table
 
 
@@ -24,7 +24,7 @@ def write_report(figures: dict[str, Any], out: Path) -> None:
     page = pages.get_template("report.html.j2").render(
         title=f"{figures['recipe']}: evaluation", figures=figures, facts=facts, sections=sections
     )
-    replace(out / "report.html", lambda file: file.write(page.encode()))
+    write_whole(out / "report.html", page.encode())
     parts = [
         f"# {_plain(figures['recipe'])}: evaluation",
         _table(Table("", ["", ""], [list(f) for f in facts])),
@@ -34,7 +34,7 @@ def write_report(figures: dict[str, Any], out: Path) -> None:
         for table in section.tables:
             parts += [f"{_plain(table.caption.removesuffix('.'))}:", _table(table)]
     summary = "\n\n".join(part for part in parts if part) + "\n"
-    replace(out / "summary.md", lambda file: file.write(summary.encode()))
+    write_whole(out / "summary.md", summary.encode())
 
 
 def _table(table: Table) -> str:

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.errors import DataError
-from training.store import replace
+from training.store import write_arrays
 
 KEYS = ("paths", "clip", "start_s", "embedding", "tags", "tag_names")
 
@@ -71,15 +71,12 @@ def read_soft_labels(path: Path) -> SoftLabels:
 
 def write_soft_labels(path: Path, labels: SoftLabels) -> None:
     """Write a file of soft labels; embedding and tags as float16."""
-    replace(
+    write_arrays(
         path,
-        lambda file: np.savez(
-            file,
-            paths=np.array(labels.paths),
-            clip=labels.clip.astype(np.int32),
-            start_s=labels.start_s.astype(np.float32),
-            embedding=labels.embedding.astype(np.float16),
-            tags=labels.tags.astype(np.float16),
-            tag_names=np.array(labels.tag_names),
-        ),
+        paths=np.array(labels.paths),
+        clip=labels.clip.astype(np.int32),
+        start_s=labels.start_s.astype(np.float32),
+        embedding=labels.embedding.astype(np.float16),
+        tags=labels.tags.astype(np.float16),
+        tag_names=np.array(labels.tag_names),
     )

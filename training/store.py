@@ -6,10 +6,8 @@ augmentation adds.
 """
 
 import hashlib
-import os
-from collections.abc import Callable
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -18,6 +16,7 @@ from numpy.typing import NDArray
 from streamer.contract import FrontEnd
 from streamer.flow import Frames, Window
 from streamer.signal.window import WindowStream
+from streamer.whole import replacing
 from training.datasets import Clip
 from training.errors import DataError
 
@@ -130,15 +129,10 @@ def clip_file(clip: Clip, front_end: FrontEnd) -> str:
 
 def write_clip(path: Path, frames: Frames, powers: NDArray[np.float32]) -> None:
     """Write an array file; one that exists is whole."""
-    replace(path, lambda file: np.savez(file, frames=frames.astype(np.float16), powers=powers))
+    write_arrays(path, frames=frames.astype(np.float16), powers=powers)
 
 
-def replace(path: Path, write: Callable[[BinaryIO], object]) -> None:
-    """Write a file so that it is either the old one or whole, whenever this is interrupted."""
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with part.open("wb") as file:
-            write(file)
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+def write_arrays(path: Path, **arrays: NDArray[Any]) -> None:
+    """Write arrays under their names, as `np.load` reads them; a file that exists is whole."""
+    with replacing(path) as part, part.open("wb") as file:
+        np.savez(file, **arrays)

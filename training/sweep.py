@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from streamer.whole import write_whole
 from training import predict
 from training.ask import Answers, ask
 from training.checkpoint import RunState
@@ -18,7 +19,6 @@ from training.fit import Job
 from training.folds import folds_of
 from training.settings import Setting
 from training.store import PreparedSet
-from training.store import replace as write_whole
 from training.tables import interval, number
 
 HOP_S = 0.5  # as `evaluate` has it
@@ -73,7 +73,7 @@ def sweep(
         "settings": sorted(rows, key=lambda row: row[figure]),
     }
     text = msgspec.json.format(msgspec.json.encode(found), indent=1)
-    write_whole(job.out / "sweep.json", lambda file: file.write(text))
+    write_whole(job.out / "sweep.json", text)
     _tell(found)
     print(f"sweep.json and the runs are in {job.out}")
     return found

@@ -24,11 +24,12 @@ from streamer.contract import FrontEnd
 from streamer.errors import GenrecastError, TooShortError
 from streamer.flow import Samples
 from streamer.signal.window import SHORTEST_S
+from streamer.whole import write_whole
 from training.audio import clip_samples, frames_of
 from training.datasets import Clip
 from training.errors import DataError
 from training.soft_labels import SoftLabels, write_soft_labels
-from training.store import Entry, Index, clip_file, replace
+from training.store import Entry, Index, clip_file, write_arrays
 from training.teacher import FRONT_END as TEACHER_FRONT_END
 from training.teacher import Teacher
 from training.teaching import LABELS
@@ -94,7 +95,7 @@ def teach(
         raise DataError(f"none of the {len(plan.clips)} clips can be used", remedy=f"reasons: {left_out}")
     write_soft_labels(out / LABELS, _labels(entries, out, Teacher(teacher)))
     text = msgspec.json.encode(Index(front_end=front_end, clips=entries))
-    replace(out / "index.json", lambda file: file.write(text))
+    write_whole(out / "index.json", text)
     return len(entries), dict(sorted(left_out.items()))
 
 
@@ -142,7 +143,7 @@ def _write_view(clip: Clip, view_id: str, file: str, piece: Samples, number: int
             "frames": frames.astype(np.float16), "powers": powers, "also": np.array(also),
             "start_s": start_s, "embedding": embedding.astype(np.float16), "tags": tags.astype(np.float16),
         }  # fmt: skip
-        replace(path, lambda out: np.savez(out, **arrays))
+        write_arrays(path, **arrays)
     with np.load(path, allow_pickle=False) as stored:
         return Entry(
             id=view_id, label=clip.label, group=clip.group, licence=clip.licence, file=file,

@@ -17,6 +17,7 @@ from msgspec.structs import replace as changed
 from numpy.typing import NDArray
 
 from streamer.contract import Decision
+from streamer.whole import write_whole
 from training.ask import check_together, even, open_run
 from training.compare import compare
 from training.errors import RunError
@@ -26,7 +27,6 @@ from training.predict import fit_temperature, softmax
 from training.programmes import lay_out
 from training.replay import Told, replay, say_many
 from training.store import PreparedSet
-from training.store import replace as write
 from training.streaming import Counts, add, count, figures, window_figures
 
 Probabilities = list[NDArray[np.float32]]  # of each fold's programme, (n, labels)
@@ -98,7 +98,7 @@ def tune(
     }
     out.parent.mkdir(parents=True, exist_ok=True)
     text = msgspec.json.format(msgspec.json.encode(result), indent=1)
-    write(out, lambda file: file.write(text))
+    write_whole(out, text)
     figure = tradeoff_plot(comparison, result["figures"]["without_titles"])
     figure.savefig(out.with_name("tradeoff.png"), dpi=110)
     tell(result, out)

@@ -14,13 +14,13 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from streamer.whole import write_whole
 from training import metrics
 from training.ask import Answers, ask, even
 from training.errors import DataError
 from training.fit import Job
 from training.predict import clip_logits, fit_temperature, softmax
 from training.store import Entry, Index, PreparedSet
-from training.store import replace as write_whole
 from training.windows import answers
 
 
@@ -52,7 +52,7 @@ def _write_without(genre: str, prepared: PreparedSet, folder: Path) -> None:
         if clip.label != genre
     ]
     text = msgspec.json.encode(Index(front_end=prepared.front_end, clips=clips))
-    write_whole(folder / "index.json", lambda file: file.write(text))
+    write_whole(folder / "index.json", text)
 
 
 def unseen_figures(runs: Sequence[Path], prepared: PreparedSet, *, hop_s: float) -> list[dict[str, Any]]:

@@ -122,11 +122,19 @@ def _answer(path: bytes, copy: "Future[Path]", model: Model, beat: Callable[[], 
             if is_url(os.fsdecode(path)) and not copy.exception():
                 drop(copy.result())
     except SourceError as error:
-        return Failed(error.code, path_text(error.message))
+        return Failed(error.code, _said(error.message, path, copy))
     except GenrecastError:
         raise
     except Exception as error:  # noqa: BLE001 - a fault of ours with one file is no reason to lose the others
-        return Failed("internal", path_text(f"{path_text(path)}: {type(error).__name__}: {error}"))
+        message = f"{path_text(path)}: {type(error).__name__}: {error}"
+        return Failed("internal", _said(message, path, copy))
+
+
+def _said(message: str, path: bytes, copy: "Future[Path]") -> str:
+    """Give what is said of a file; of a copy's path nobody knows, and it is another one each time."""
+    if not copy.exception():
+        message = message.replace(str(copy.result()), os.fsdecode(path))
+    return path_text(message)
 
 
 def _tagged(what: Classification) -> Tagged:

@@ -11,6 +11,8 @@ from streamer.archive.media import is_media, media_below
 from streamer.errors import ArchiveError
 from streamer.text import first_line
 
+STAMPS = ("ETag", "etag", "mtime", "LastModified", "last_modified")  # as stores name what tells of a change
+
 
 class Media(NamedTuple):
     """A file.
@@ -18,10 +20,13 @@ class Media(NamedTuple):
     Attributes:
         path: absolute, or a URL; as the file system has it, since a name may be any bytes.
         size: in bytes, 0 where a store doesn't say.
+        stamp: another one when the file has changed: its time of modification, or what a store has for
+            that; "" where it isn't known.
     """
 
     path: bytes
     size: int
+    stamp: str = ""
 
 
 def is_url(path: str) -> bool:
@@ -67,14 +72,15 @@ def _here(pattern: str) -> Iterator[Media]:
     for name in map(local_path, named):
         inside = media_below(name) if os.path.isdir(name) else [name]  # noqa: PTH112
         for path in inside:
-            yield Media(os.fsencode(path), _size(path))
+            yield _seen(path)
 
 
-def _size(path: str) -> int:
+def _seen(path: str) -> Media:
     try:
-        return os.stat(path).st_size  # noqa: PTH116 - a million of them
+        status = os.stat(path)  # noqa: PTH116 - a million of them
     except OSError:  # what can't be read is told when its turn comes
-        return 0
+        return Media(os.fsencode(path), 0)
+    return Media(os.fsencode(path), status.st_size, str(status.st_mtime_ns))
 
 
 def _stored(pattern: str) -> Iterator[Media]:
@@ -89,7 +95,8 @@ def _stored(pattern: str) -> Iterator[Media]:
             inside = store.find(name, detail=True) if info["type"] == "directory" else {name: info}
             for each, its in inside.items():
                 if each == name or is_media(each):
-                    yield Media(os.fsencode(store.unstrip_protocol(each)), its.get("size") or 0)
+                    stamp = next((str(its[key]) for key in STAMPS if its.get(key)), "")
+                    yield Media(os.fsencode(store.unstrip_protocol(each)), its.get("size") or 0, stamp)
     except FileNotFoundError:
         return
     except Exception as error:

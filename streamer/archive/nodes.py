@@ -16,7 +16,6 @@ import ray.data
 from ray.exceptions import RayError
 
 from streamer import __version__
-from streamer.archive.listing import Media
 from streamer.archive.place import Place
 from streamer.archive.plan import Part
 from streamer.archive.run import Done, Slot, Work
@@ -55,9 +54,8 @@ class NodeSlot:
         if self._slot is None:
             assert self._failure is not None
             return self._failure
-        part = Part(row["number"], tuple(map(Media, row["paths"], row["sizes"])))
         try:
-            return self._slot.run(part)
+            return self._slot.run(msgspec.msgpack.decode(row["part"], type=Part))
         except GenrecastError as error:
             return failure_of(error)
 
@@ -86,7 +84,7 @@ def run_there(
             max_size=most,
             max_tasks_in_flight_per_actor=IN_FLIGHT,
         )
-        rows = [_row(part) for part in parts]
+        rows = [{"part": msgspec.msgpack.encode(part)} for part in parts]
         said = ray.data.from_items(rows, override_num_blocks=len(rows)).map_batches(
             NodeSlot,
             fn_constructor_args=(ray.put(msgspec.msgpack.encode(work)), seen, __version__),
@@ -119,11 +117,6 @@ def _connected(address: str | None) -> Iterator[None]:
 
 def _cores() -> int:
     return max(int(ray.cluster_resources().get("CPU", 0)), 1)
-
-
-def _row(part: Part) -> dict[str, Any]:
-    paths, sizes = zip(*part.media, strict=True)
-    return {"number": part.number, "paths": list(paths), "sizes": list(sizes)}
 
 
 def _check(work: Work, seen: bytes, version: str) -> None:

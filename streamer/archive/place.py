@@ -1,8 +1,6 @@
 """Where an archive's tables go: a folder, or a prefix in any store that fsspec knows."""
 
 import contextlib
-import os
-import secrets
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +8,8 @@ from fsspec.core import url_to_fs
 
 from streamer.archive.listing import is_url, local_path, store_error
 from streamer.errors import ArchiveError
-
-LEFT = ".part"  # ending of what is being written
+from streamer.text import first_line
+from streamer.whole import LEFT, write_whole
 
 
 class Place:
@@ -77,11 +75,31 @@ class Place:
         """
         try:
             if self.is_local:
-                _replace(Path(self.out, name), data)
+                path = Path(self.out, name)
+                path.parent.mkdir(parents=True, exist_ok=True)
+                write_whole(path, data)
             else:
                 self._store.pipe_file(f"{self._root}/{name}", data)
         except Exception as error:
             raise self._error(name, "written", error) from error
+
+    def remove(self, name: str) -> None:
+        """Take away a file, where it is there; and its folder, where that is empty then.
+
+        Raises:
+            ArchiveError: it can't be taken away.
+        """
+        try:
+            if self.is_local:
+                path = Path(self.out, name)
+                path.unlink(missing_ok=True)
+                with contextlib.suppress(OSError):
+                    path.parent.rmdir()
+            else:
+                with contextlib.suppress(FileNotFoundError):
+                    self._store.rm_file(f"{self._root}/{name}")
+        except Exception as error:
+            raise self._error(name, "taken away", error) from error
 
     def sweep(self) -> None:
         """Take away what writers that were killed have left."""
@@ -90,22 +108,8 @@ class Place:
                 left.unlink(missing_ok=True)
 
     def _error(self, name: str, what: str, error: Exception) -> ArchiveError:
-        said = getattr(error, "strerror", None) or error
-        return ArchiveError(
-            f"{self.out}/{name}: can't be {what}: {said}", remedy="give an --out that may be written to"
-        )
-
-
-def _replace(path: Path, data: bytes) -> None:
-    """Write beside the file, then rename: also a machine that loses its power leaves no half of one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}{LEFT}")
-    try:
-        with part.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-    finally:
-        with contextlib.suppress(OSError):
-            part.unlink(missing_ok=True)
+        said = getattr(error, "strerror", None) or first_line(error)
+        remedy = "give an --out that may be written to"
+        if not self.is_local:
+            remedy = "look at the bucket and its keys, or give another --out"
+        return ArchiveError(f"{f'{self.out}/{name}'.rstrip('/')}: can't be {what}: {said}", remedy=remedy)

@@ -1,22 +1,21 @@
 """The plan of an archive: every file in one part, written down before the first is tagged.
 
 A part is what is done, and done again, as a whole. A file of the plan stays in its part for
-ever; files that are new at a later run become further parts.
+ever; files that are new at a later run become further parts (`streamer.archive.todo`).
 """
 
-import io
 import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from itertools import chain, islice
-from typing import Any, NamedTuple
+from collections.abc import Iterable
+from itertools import islice
+from typing import NamedTuple
 
 import msgspec
 import pyarrow as pa
-from pyarrow import parquet
 
 from streamer.archive.listing import Media
 from streamer.archive.place import Place
+from streamer.archive.rows import decode, encode
 from streamer.errors import ArchiveError
 
 PARTS = 2048  # of a large archive: hundreds of cores end at about the same time, and a folder still lists
@@ -25,23 +24,34 @@ PART_BYTES = 1 << 30  # likewise: nine hours of music, and more of speech
 KEY = b"genrecast"
 
 _SCHEMA = [("part", pa.int32()), ("path", pa.binary()), ("size", pa.int64())]
+_STAMP = ("stamp", pa.string())  # which plans of 0.1 lack
 
 
 class Part(NamedTuple):
-    """Files that are tagged together.
+    """Files whose rows are written together.
 
     Attributes:
         number: from 0.
         media: its files, by path.
+        failed: paths of those that are tagged again since they failed.
+        changed: paths of those that are tagged again since they have changed.
     """
 
     number: int
     media: tuple[Media, ...]
+    failed: frozenset[bytes] = frozenset()
+    changed: frozenset[bytes] = frozenset()
+
+    @property
+    def tried(self) -> tuple[Media, ...]:
+        """Its files that are tagged: all, or those that are tagged again."""
+        again = self.failed | self.changed
+        return tuple(each for each in self.media if each.path in again) if again else self.media
 
     @property
     def size(self) -> int:
-        """Bytes of its files."""
-        return sum(each.size for each in self.media)
+        """Bytes of the files that are tagged."""
+        return sum(each.size for each in self.tried)
 
 
 class Tags(msgspec.Struct, frozen=True):
@@ -58,42 +68,6 @@ class Tags(msgspec.Struct, frozen=True):
     sha256: str
     contract: int
     labels: tuple[str, ...]
-
-
-class Plan(NamedTuple):
-    """The parts of an archive.
-
-    Attributes:
-        parts: all of them.
-        todo: those that are not done, the largest first, so that the last ones to end are small.
-        new: how many files this run has added.
-        unnamed: how many files of the plan this run's patterns don't name.
-    """
-
-    parts: list[Part]
-    todo: list[Part]
-    new: int
-    unnamed: int
-
-
-def open_plan(place: Place, media: Sequence[Media], tags: Tags) -> Plan:
-    """Give the plan that is there, with what is new among the media, or a new one.
-
-    Raises:
-        ArchiveError: what is there was tagged with something else, or is no plan of ours.
-    """
-    written = [name for name in place.names() if name.startswith("plan-") and name.endswith(".parquet")]
-    parts = [*chain.from_iterable(_decode(place, name, tags) for name in written)]
-    named, planned = {each.path for each in media}, {each.path for part in parts for each in part.media}
-    new = [each for each in media if each.path not in planned]
-    if new:
-        added = cut(new, len(parts))
-        place.write(f"plan-{len(written):04}.parquet", _encode(added, tags))
-        parts += added
-    done = set(place.names("files"))
-    todo = [part for part in parts if file_name(part.number) not in done]
-    todo.sort(key=lambda part: part.size, reverse=True)
-    return Plan(parts, todo, len(new), len(planned - named))
 
 
 def cut(media: Iterable[Media], first: int) -> list[Part]:
@@ -117,20 +91,40 @@ def file_name(number: int) -> str:
     return f"part-{number:06}.parquet"
 
 
-def _encode(parts: list[Part], tags: Tags) -> bytes:
-    rows = [(part.number, each.path, each.size) for part in parts for each in part.media]
-    schema = pa.schema(_SCHEMA, metadata={KEY: msgspec.json.encode(tags)})
-    table = pa.table([*map(list, zip(*rows, strict=True))], schema=schema)
-    data = io.BytesIO()
-    parquet.write_table(table, data, compression="zstd")
-    return data.getvalue()
+def plan_name(number: int) -> str:
+    """Give the name of the plan that a run has added, counted from 0."""
+    return f"plan-{number:04}.parquet"
 
 
-def _decode(place: Place, name: str, tags: Tags) -> list[Part]:
+def read_plans(place: Place, tags: Tags) -> dict[str, list[Part]]:
+    """Give the parts that are written down, by the name of their plan.
+
+    Raises:
+        ArchiveError: what is there was tagged with something else, or is no plan of ours.
+    """
+    names = [name for name in place.names() if name.startswith("plan-") and name.endswith(".parquet")]
+    return {name: _read(place, name, tags) for name in names}
+
+
+def write_plan(place: Place, name: str, parts: Iterable[Part], tags: Tags) -> None:
+    """Write parts down.
+
+    Raises:
+        ArchiveError: they can't be written.
+    """
+    rows = [(part.number, *each) for part in parts for each in part.media]
+    schema = pa.schema([*_SCHEMA, _STAMP], metadata={KEY: msgspec.json.encode(tags)})
+    place.write(name, encode(rows, schema))
+
+
+def _read(place: Place, name: str, tags: Tags) -> list[Part]:
+    data = place.read(name)
     try:
-        table = parquet.read_table(pa.BufferReader(place.read(name)))
+        table = decode(data)
         begun = msgspec.json.decode(table.schema.metadata[KEY], type=Tags)
-        columns: list[list[Any]] = [table[column].to_pylist() for column, _ in _SCHEMA]
+        numbers, paths, sizes = (table[column].to_pylist() for column, _ in _SCHEMA)
+        known = _STAMP[0] in table.column_names
+        stamps = table[_STAMP[0]].to_pylist() if known else [""] * len(table)
     except (pa.ArrowException, msgspec.MsgspecError, KeyError, TypeError) as error:
         raise ArchiveError(
             f"{place.out}/{name}: no plan of an archive", remedy="give another --out"
@@ -140,8 +134,7 @@ def _decode(place: Place, name: str, tags: Tags) -> list[Part]:
             f"{place.out} was begun with the model {_said(begun)}, not {_said(tags)}",
             remedy="give the same --model, or another --out",
         )
-    numbers, *files = columns
-    media = iter(map(Media, *files))
+    media = iter(map(Media, paths, sizes, stamps))
     return [Part(number, tuple(islice(media, count))) for number, count in Counter(numbers).items()]
 
 

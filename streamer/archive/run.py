@@ -2,10 +2,12 @@
 
 import queue
 import threading
+from collections import Counter
 from collections.abc import Generator, Sequence
 
 import msgspec
 
+from streamer.archive.again import forget
 from streamer.archive.place import Place
 from streamer.archive.plan import Part, Tags, file_name
 from streamer.archive.tables import Tables
@@ -35,15 +37,17 @@ class Done(msgspec.Struct, tag=True, frozen=True, array_like=True):
 
     Attributes:
         part: its number.
-        files: in it, those that failed too.
+        files: that were tagged, or failed.
         errors: files that failed.
-        audio_s: seconds of audio in the others.
-        size: bytes of its files.
+        mended: files that had failed before and are tagged now.
+        audio_s: seconds of audio in those that are tagged.
+        size: bytes of all these files.
     """
 
     part: int
     files: int
     errors: int
+    mended: int
     audio_s: float
     size: int
 
@@ -64,21 +68,43 @@ class Slot:
     def run(self, part: Part) -> Done:
         """Tag a part and write its tables; until the last is written it is not done.
 
+        Where files of it are tagged again, the rows of the others stay.
+
         Raises:
             ArchiveError: they can't be written.
             WorkerError: no process can begin.
             GenrecastError: what is wrong with all files.
             StoppedError: `stop` was called.
         """
-        paths = [each.path for each in part.media]
-        answers: list[tuple[str, Answer]] = [
-            (path_text(path), answer) for path, answer in zip(paths, self._tagger.tag(paths), strict=True)
-        ]
-        for table, data in self._tables.encode(answers).items():
+        kept = self._kept(part)
+        tried = [each.path for each in part.media if each.path not in kept]
+        answers = dict(zip(tried, self._tagger.tag(tried), strict=True))
+        all_of_it = answers | kept
+        rows = [(path_text(each.path), all_of_it[each.path]) for each in part.media]
+        for table, data in self._tables.encode(rows).items():
             self._place.write(f"{table}/{file_name(part.number)}", data)
-        tagged = [answer for _, answer in answers if isinstance(answer, Tagged)]
-        audio_s = sum(answer.seconds for answer in tagged)
-        return Done(part.number, len(answers), len(answers) - len(tagged), audio_s, part.size)
+        if part.failed or part.changed:
+            forget(self._place, [part])
+        tagged = {path: answer for path, answer in answers.items() if isinstance(answer, Tagged)}
+        return Done(
+            part.number,
+            files=len(answers),
+            errors=len(answers) - len(tagged),
+            mended=len(tagged.keys() & part.failed),
+            audio_s=sum(answer.seconds for answer in tagged.values()),
+            size=part.size,
+        )
+
+    def _kept(self, part: Part) -> dict[bytes, Answer]:
+        """Give what is known of a part's files and stays."""
+        left = {each.path for each in part.media} - {each.path for each in part.tried}
+        if not left:
+            return {}
+        # Two names that are no UTF-8 may be the same text: whose row it is isn't known then.
+        times = Counter(path_text(each.path) for each in part.media)
+        rows = self._tables.read(self._place, file_name(part.number))
+        texts = {path: path_text(path) for path in left}
+        return {path: rows[text] for path, text in texts.items() if text in rows and times[text] == 1}
 
 
 def run_here(work: Work, parts: Sequence[Part], jobs: int) -> Generator[Done, None, None]:

@@ -4,19 +4,19 @@ The same answers give the same bytes. Probabilities are a struct of a float32 fo
 that one label's are a column of their own in the file, `probabilities.jazz` in SQL.
 """
 
-import io
-from typing import Any
+from collections import defaultdict
 
 import msgspec
 import pyarrow as pa
-from pyarrow import parquet
 
+from streamer.archive.place import Place
 from streamer.archive.plan import KEY, Tags
-from streamer.archive.wire import Answer, Failed, Tagged
+from streamer.archive.rows import columns, encode
+from streamer.archive.wire import Answer, Failed, Segment, Tagged
 
 
 class Tables:
-    """Makes the tables.
+    """Makes the tables, and reads them.
 
     Args:
         tags: what the archive is tagged with.
@@ -53,18 +53,34 @@ class Tables:
             (path, answer.code, answer.message) for path, answer in answers if isinstance(answer, Failed)
         ]
         return {
-            "errors": _parquet(errors, self._errors),
-            "segments": _parquet(segments, self._segments),
-            "files": _parquet(files, self._files),
+            "errors": encode(errors, self._errors),
+            "segments": encode(segments, self._segments),
+            "files": encode(files, self._files),
         }
+
+    def read(self, place: Place, name: str) -> dict[str, Tagged]:
+        """Give the answers that a part's tables were made from, by path, but for those that failed.
+
+        They give the same rows again, to the bit.
+
+        Raises:
+            ArchiveError: the tables can't be read, or are damaged.
+        """
+        said = ["path", "state", "genre", "confidence", "probabilities"]
+        segments: defaultdict[str, list[Segment]] = defaultdict(list)
+        for start_s, end_s, path, state, genre, confidence, named in zip(
+            *columns(place, "segments", name, ["start_s", "end_s", *said]), strict=True
+        ):
+            segments[path].append(Segment(start_s, end_s, state, genre, confidence, self._listed(named)))
+        return {
+            path: Tagged(state, genre, confidence, self._listed(named), seconds, segments[path])
+            for seconds, path, state, genre, confidence, named in zip(
+                *columns(place, "files", name, ["seconds", *said]), strict=True
+            )
+        }
+
+    def _listed(self, probabilities: dict[str, float] | None) -> list[float] | None:
+        return None if probabilities is None else [probabilities[label] for label in self._labels]
 
     def _named(self, probabilities: list[float] | None) -> dict[str, float] | None:
         return None if probabilities is None else dict(zip(self._labels, probabilities, strict=True))
-
-
-def _parquet(rows: list[tuple[Any, ...]], schema: pa.Schema) -> bytes:
-    columns = zip(*rows, strict=True) if rows else [()] * len(schema)
-    arrays = [pa.array(column, field.type) for column, field in zip(columns, schema, strict=True)]
-    data = io.BytesIO()
-    parquet.write_table(pa.Table.from_arrays(arrays, schema=schema), data, compression="zstd")
-    return data.getvalue()

@@ -1,6 +1,6 @@
 """How far a run is, in words."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from streamer.archive.plan import Part
 from streamer.archive.run import Done
@@ -14,18 +14,20 @@ class Tally:
         now: monotonic seconds, at the start.
     """
 
-    def __init__(self, parts: Iterable[Part], now: float) -> None:
+    def __init__(self, parts: Sequence[Part], now: float) -> None:
         self._began = now
-        self._left = sum(_weight(part.size, len(part.media)) for part in parts)
+        self._left = sum(_weight(part.size, len(part.tried)) for part in parts)
         self._weight = 0
-        self.total = sum(len(part.media) for part in parts)
-        self.files = self.errors = 0
+        self.total = sum(len(part.tried) for part in parts)
+        self.failed = sum(len(part.failed) for part in parts)
+        self.files = self.errors = self.mended = 0
         self.audio_s = 0.0
 
     def add(self, done: Done) -> None:
         """Count a part."""
         self.files += done.files
         self.errors += done.errors
+        self.mended += done.mended
         self.audio_s += done.audio_s
         weight = _weight(done.size, done.files)
         self._weight += weight
@@ -44,7 +46,9 @@ class Tally:
     def summary(self, now: float) -> str:
         """Say what was done in all."""
         hours = f"{self.audio_s / 3600:,.1f} hours of audio"
-        return f"{self.files:,} files, {hours}, {self.errors:,} failed, in {_time(now - self._began)}"
+        said = f"{self.files:,} files, {hours}, {self.errors:,} failed, in {_time(now - self._began)}"
+        again = f"; of {self.failed:,} that had failed {self.mended:,} are tagged now"
+        return said + again if self.failed else said
 
 
 def _weight(size: int, files: int) -> int:

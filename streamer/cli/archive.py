@@ -14,11 +14,14 @@ from streamer import log, on_ray
 from streamer.errors import ArchiveError, MissingExtraError
 
 if TYPE_CHECKING:
-    from streamer.archive.plan import Plan, Tags
+    from streamer.archive.plan import Tags
     from streamer.archive.tally import Tally
+    from streamer.archive.todo import Plan
 
 EVERY_S = 30.0  # a line, where nobody looks at a terminal
 INTERRUPTED = 130  # as shells have it for Ctrl-C
+
+say = logging.getLogger(__name__)
 
 
 def tag(
@@ -29,6 +32,7 @@ def tag(
     jobs: int | None,
     cluster: bool,
     address: str | None,
+    again: bool,
 ) -> None:
     """Tag what the patterns name; exit with 130 where it was interrupted.
 
@@ -40,9 +44,9 @@ def tag(
     try:
         from streamer.archive.listing import list_media
         from streamer.archive.place import Place
-        from streamer.archive.plan import open_plan
         from streamer.archive.run import Work, run_here
         from streamer.archive.tally import Tally
+        from streamer.archive.todo import open_plan
     except ModuleNotFoundError as error:
         raise MissingExtraError("classify --out", "archive") from error
     if cluster:
@@ -51,11 +55,12 @@ def tag(
     from streamer.engine.process import cores
     from streamer.model.session import read_model
 
-    log.setup(logging.INFO)
+    log.setup(logging.WARNING)
+    say.setLevel(logging.INFO)  # and not what stores' libraries tell of keys and requests
     place, (data, name) = Place(out), read_model(model)
     tags = _tags(data, name)
     media = list_media(patterns)
-    plan = open_plan(place, media, tags)
+    plan = open_plan(place, media, tags, again=again)
     _tell(plan, place.out)
     if not plan.todo:
         return
@@ -77,7 +82,7 @@ def tag(
     place.sweep()
     click.echo(f"{place.out}: {tally.summary(time.monotonic())}", err=True)
     if tally.errors:
-        click.echo(f"why they failed: {place.out}/errors", err=True)
+        click.echo(f"why they failed: {place.out}/errors; --again tries them once more", err=True)
     if tally.files and tally.errors == sum(len(part.media) for part in plan.parts):
         raise ArchiveError(
             f"none of the {tally.files:,} files could be tagged", remedy=f"{place.out}/errors says why"
@@ -99,10 +104,16 @@ def _tags(data: bytes, name: str) -> "Tags":
 def _tell(plan: "Plan", out: str) -> None:
     """Say what there is to be done."""
     files = sum(len(part.media) for part in plan.parts)
-    todo = sum(len(part.media) for part in plan.todo)
-    logging.info("%s: %s of %s files are to be tagged", out, f"{todo:,}", f"{files:,}")
+    todo = sum(len(part.tried) for part in plan.todo)
+    failed = sum(len(part.failed) for part in plan.todo)
+    changed = sum(len(part.changed) for part in plan.todo)
+    say.info("%s: %s of %s files are to be tagged", out, f"{todo:,}", f"{files:,}")
+    if failed or changed:
+        say.info("again: %s that failed, %s that have changed since", f"{failed:,}", f"{changed:,}")
+    if plan.changed:
+        say.info("changed since they were tagged, which --again tags anew: %s", f"{plan.changed:,}")
     if plan.unnamed:
-        logging.info(
+        say.info(
             "files of its plan that are not named this time, and are tagged too: %s", f"{plan.unnamed:,}"
         )
 
@@ -113,13 +124,13 @@ def _shown(tally: "Tally") -> Iterator[Callable[[], None]]:
     if not sys.stderr.isatty():
         last = time.monotonic()
 
-        def say() -> None:
+        def line() -> None:
             nonlocal last
             if time.monotonic() - last >= EVERY_S:
                 last = time.monotonic()
-                logging.info("%s", tally.line(last))
+                say.info("%s", tally.line(last))
 
-        yield say
+        yield line
         return
     from rich.console import Console
 

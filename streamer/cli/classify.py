@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 @click.option("--segments", is_flag=True, help="Tell every three seconds too.")
 @click.option("--model", "model_path", help="`accurate`, or a genrecast model file.  [default]")
 @click.option("--out", help="Tag an archive into Parquet: a folder, or a URL such as s3://bucket/tags.")
+@click.option("--again", is_flag=True, help="With --out: what failed too, and what has changed since.")
 @click.option("--jobs", type=click.IntRange(1), help="With --out: at most so many files at a time.  [cores]")
 @click.option("--cluster", is_flag=True, help="With --out: on all nodes of a Ray cluster.")
 @click.option("--address", help="Of the cluster.  [RAY_ADDRESS, or the one that runs here]")
@@ -33,6 +34,7 @@ def command(
     segments: bool,
     model_path: str | None,
     out: str | None,
+    again: bool,
     jobs: int | None,
     cluster: bool,
     address: str | None,
@@ -48,8 +50,8 @@ def command(
     if "" in paths:
         raise click.UsageError("an empty PATH; '.' is the working folder")
     if out is None:
-        if jobs or cluster or address is not None:
-            raise click.UsageError("--jobs, --cluster and --address are for archives: give --out too")
+        if again or jobs or cluster or address is not None:
+            raise click.UsageError("--again, --jobs, --cluster, --address are for archives: give --out too")
         _print_each(paths, model_path, as_json=as_json or not sys.stdout.isatty(), segments=segments)
     if out == "":
         raise click.UsageError("an empty --out; '.' is the working folder")
@@ -59,7 +61,7 @@ def command(
         raise click.UsageError("--address is of a cluster: give --cluster too")
     from streamer.cli.archive import tag
 
-    tag(paths, out, model_path, jobs=jobs, cluster=cluster, address=address)
+    tag(paths, out, model_path, jobs=jobs, cluster=cluster, address=address, again=again)
 
 
 def _print_each(paths: Sequence[str], model_path: str | None, *, as_json: bool, segments: bool) -> NoReturn:

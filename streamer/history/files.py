@@ -1,11 +1,11 @@
-"""Files that are there when they are whole."""
+"""Files that are there when they are whole, and what is said where they can't be written."""
 
 import contextlib
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
 from streamer.errors import HistoryDiskError
+from streamer.whole import replacing
 
 
 @contextlib.contextmanager
@@ -15,14 +15,10 @@ def replace(path: Path) -> Iterator[Path]:
     Raises:
         HistoryDiskError: it can't be written.
     """
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        yield part
-        part.replace(path)
+        with replacing(path) as part:
+            yield part
     except OSError as error:
         raise HistoryDiskError(
             f"{path}: can't be written: {error.strerror or error}", remedy="name a file that may be written"
         ) from error
-    finally:
-        with contextlib.suppress(OSError):
-            part.unlink(missing_ok=True)

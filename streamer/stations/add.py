@@ -1,9 +1,6 @@
 """Stations into a configuration: told apart from those that are there, and appended as text."""
 
-import contextlib
 import json
-import os
-import tempfile
 import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -16,6 +13,7 @@ from streamer.source.url import check_url, normal
 from streamer.stations.name import make_id
 from streamer.stations.read import Listed
 from streamer.text import shown
+from streamer.whole import replacing
 
 MAX_COMMENT = 120  # characters
 
@@ -117,17 +115,10 @@ def append(path: Path, text: str) -> None:
     if errors:
         raise ConfigError.of(errors)
     try:
-        with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=path.parent, delete=False) as file:
-            try:
-                file.write(after)
-                file.flush()
-                os.fsync(file.fileno())
-                Path(file.name).chmod(path.stat().st_mode & 0o777 if path.exists() else 0o644)
-                Path(file.name).replace(path)
-            except BaseException:
-                with contextlib.suppress(OSError):
-                    Path(file.name).unlink()
-                raise
+        with replacing(path) as part:
+            part.touch(0o600)  # others read it when it is known who may
+            part.chmod(path.stat().st_mode & 0o777 if path.exists() else 0o644)
+            part.write_text(after, encoding="utf-8")
     except OSError as error:
         raise ConfigError(
             f"{path}: can't be written: {error.strerror}", remedy="look at its folder's owner and space"

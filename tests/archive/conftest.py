@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ import pytest
 from pyarrow import parquet
 
 from tests.audio_files import sound, write
-from tests.cli.conftest import genrecast, tiny  # noqa: F401
+from tests.cli.conftest import Run, genrecast, tiny  # noqa: F401
 
 ROOT = Path(__file__).parents[2]
 BROKEN = {"empty.ogg": "empty", "short.wav": "too-short", "text.mp3": "not-audio"}
@@ -43,6 +43,18 @@ def archive(tmp_path: Path, song: bytes) -> Path:
     (folder / "text.mp3").write_text("no audio\n" * 100)
     (folder / "cover.jpg").write_bytes(b"no sound in it")
     return folder
+
+
+@pytest.fixture
+def tag(genrecast: Run, tiny: Path) -> Callable[..., tuple[int, str]]:  # noqa: F811
+    """Give a function that tags what is named, and gives the exit status and what was said."""
+
+    def run(*args: object, **options: Any) -> tuple[int, str]:
+        done = genrecast("classify", "--model", tiny, *args, **options)
+        assert "Traceback" not in done.stderr
+        return done.returncode, done.stderr
+
+    return run
 
 
 def rows(out: Path, table: str) -> list[dict[str, Any]]:

@@ -14,18 +14,6 @@ pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.fixture
-def tag(genrecast, tiny):
-    """Give a function that tags what is named, and gives the exit status and what was said."""
-
-    def run(*args, **options):
-        done = genrecast("classify", "--model", tiny, *args, **options)
-        assert "Traceback" not in done.stderr
-        return done.returncode, done.stderr
-
-    return run
-
-
 def test_every_file_is_tagged_once_and_the_broken_ones_told(tag, archive, tmp_path):
     out = tmp_path / "out"
 
@@ -143,6 +131,7 @@ def test_an_archive_of_broken_files_alone_is_a_failure(tag, archive, tmp_path):
         (["in", "--out", "out", "--json"], 2, "--json"),
         (["in", "--jobs", "2"], 2, "--out"),
         (["in", "--cluster"], 2, "--out"),
+        (["in", "--again"], 2, "--out"),
         (["in", "--out", "out", "--address", "x:1"], 2, "--cluster"),
         (["in", "--out", "out", "--jobs", "0"], 2, "--jobs"),
         (["in", "--out", "klingon://x"], 15, "klingon"),

@@ -56,6 +56,19 @@ def test_a_cluster_says_the_same_as_one_machine_to_the_byte(tag, nodes, archive,
     assert tables(tmp_path / "cluster") == tables(tmp_path / "local")
 
 
+def test_a_cluster_tags_again_as_one_machine_does(tag, nodes, archive, tmp_path, song):
+    tag(archive, "--out", tmp_path / "out", "--cluster", "--address", nodes.endpoint)
+    (archive / "text.mp3").write_bytes(song)
+
+    again = ("--again", "--cluster", "--address", nodes.endpoint)
+    status, said = tag(archive, "--out", tmp_path / "out", *again)
+    tag(archive, "--out", tmp_path / "fresh")
+
+    assert status == 0
+    assert "of 3 that had failed 1 are tagged now" in said
+    assert tables(tmp_path / "out") == tables(tmp_path / "fresh")
+
+
 def test_a_worker_of_ray_that_is_killed_loses_nothing(running, nodes):
     process, _, out = running
 

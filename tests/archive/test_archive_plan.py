@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from streamer.archive.listing import Media
 from streamer.archive.place import Place
-from streamer.archive.plan import FILES, PART_BYTES, PARTS, Tags, cut, file_name, open_plan
+from streamer.archive.plan import FILES, PART_BYTES, PARTS, Tags, cut, file_name
+from streamer.archive.todo import open_plan
 from streamer.errors import ArchiveError
 
 TAGS = Tags("tiny", "0" * 64, 1, ("jazz", "speech"))

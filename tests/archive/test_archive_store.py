@@ -23,7 +23,7 @@ class Bucket(DirFileSystem):
         super().__init__(path=os.environ["BUCKET"], fs=LocalFileSystem(auto_mkdir=True), **options)
 
     def open(self, path, *args, **options):
-        if "unreachable" in path:
+        if "unreachable" in path and not self.fs.exists(f"{self.path}/back"):
             raise RuntimeError("503 Slow Down")
         return super().open(path, *args, **options)
 """
@@ -77,6 +77,20 @@ def test_objects_are_tagged_into_a_store_and_once(tag, bucket):
     assert all(Path(row["path"]).name in row["message"] for row in rows(out, "errors"))
     assert all(row["path"].startswith("bucket://in/") for row in rows(out, "files"))
     assert_each_once(out, 36)
+
+
+def test_objects_that_could_not_be_had_are_tagged_when_the_store_is_back(tag, bucket, song):
+    tag("bucket://in", "--out", "bucket://out/tags")
+    (bucket / "in" / "unreachable.mp3").write_bytes(song)
+    (bucket / "back").touch()
+
+    status, said = tag("bucket://in", "--out", "bucket://out/tags", "--again")
+    tag("bucket://in", "--out", "bucket://out/fresh")
+
+    assert status == 0, said
+    assert "4 of 36 files are to be tagged" in said
+    assert "of 4 that had failed 1 are tagged now" in said
+    assert tables(bucket / "out" / "tags") == tables(bucket / "out" / "fresh")
 
 
 def test_an_object_is_what_its_file_is(tag, bucket, archive, tmp_path):

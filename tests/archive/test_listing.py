@@ -59,7 +59,8 @@ def test_paths_are_absolute_and_sizes_known(folder, monkeypatch):
 
     (media,) = list_media(["a.mp3"])
 
-    assert media == (os.fsencode(folder / "a.mp3"), 5)
+    modified = (folder / "a.mp3").stat().st_mtime_ns
+    assert media == (os.fsencode(folder / "a.mp3"), 5, str(modified))
     assert list_media([f"file://{folder}/a.mp3"]) == [media]
 
 
