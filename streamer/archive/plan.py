@@ -23,8 +23,7 @@ FILES = range(8, 257)  # in a part: few files cost a table each, many are much t
 PART_BYTES = 1 << 30  # likewise: nine hours of music, and more of speech
 KEY = b"genrecast"
 
-_SCHEMA = [("part", pa.int32()), ("path", pa.binary()), ("size", pa.int64())]
-_STAMP = ("stamp", pa.string())  # which plans of 0.1 lack
+_SCHEMA = [("part", pa.int32()), ("path", pa.binary()), ("size", pa.int64()), ("stamp", pa.string())]
 
 
 class Part(NamedTuple):
@@ -113,7 +112,7 @@ def write_plan(place: Place, name: str, parts: Iterable[Part], tags: Tags) -> No
         ArchiveError: they can't be written.
     """
     rows = [(part.number, *each) for part in parts for each in part.media]
-    schema = pa.schema([*_SCHEMA, _STAMP], metadata={KEY: msgspec.json.encode(tags)})
+    schema = pa.schema(_SCHEMA, metadata={KEY: msgspec.json.encode(tags)})
     place.write(name, encode(rows, schema))
 
 
@@ -122,9 +121,7 @@ def _read(place: Place, name: str, tags: Tags) -> list[Part]:
     try:
         table = decode(data)
         begun = msgspec.json.decode(table.schema.metadata[KEY], type=Tags)
-        numbers, paths, sizes = (table[column].to_pylist() for column, _ in _SCHEMA)
-        known = _STAMP[0] in table.column_names
-        stamps = table[_STAMP[0]].to_pylist() if known else [""] * len(table)
+        numbers, *files = (table[column].to_pylist() for column, _ in _SCHEMA)
     except (pa.ArrowException, msgspec.MsgspecError, KeyError, TypeError) as error:
         raise ArchiveError(
             f"{place.out}/{name}: no plan of an archive", remedy="give another --out"
@@ -134,7 +131,7 @@ def _read(place: Place, name: str, tags: Tags) -> list[Part]:
             f"{place.out} was begun with the model {_said(begun)}, not {_said(tags)}",
             remedy="give the same --model, or another --out",
         )
-    media = iter(map(Media, paths, sizes, stamps))
+    media = iter(map(Media, *files))
     return [Part(number, tuple(islice(media, count))) for number, count in Counter(numbers).items()]
 
 

@@ -95,12 +95,7 @@ def _differs(was: Media, now: Media) -> bool:
 def _seen_now(part: Part, tried: set[bytes], listed: Mapping[bytes, Media]) -> Part:
     """Give a part with sizes and stamps as they are now, of files that are tagged after this.
 
-    So a file that changes later is known to have. A stamp that an older plan didn't have is taken too.
+    So a file that changes later is known to have.
     """
-
-    def now(each: Media) -> Media:
-        seen = listed.get(each.path, each)
-        unknown = not each.stamp and not _differs(each, seen)
-        return seen if unknown or each.path in tried else each
-
-    return part._replace(media=tuple(map(now, part.media)))
+    now = (listed.get(each.path, each) if each.path in tried else each for each in part.media)
+    return part._replace(media=tuple(now))

@@ -1,7 +1,6 @@
 """Which files have changed since they were tagged, and what is known of it."""
 
 import pytest
-from pyarrow import BufferOutputStream, BufferReader, parquet
 
 from streamer.archive.listing import Media
 from streamer.archive.place import Place
@@ -76,14 +75,3 @@ def test_a_part_that_is_not_done_is_done_as_a_whole_whatever_was_asked_again(pla
 
     assert part.tried == (A, B)
     assert not place.names("again")
-
-
-def test_a_plan_of_0_1_is_opened_and_learns_the_stamps(place):
-    name = "plan-0000.parquet"
-    data = BufferOutputStream()
-    parquet.write_table(parquet.read_table(BufferReader(place.read(name))).drop_columns(["stamp"]), data)
-    place.write(name, data.getvalue().to_pybytes())
-
-    assert open_plan(place, [A._replace(size=6), B], TAGS).changed == 1
-    assert open_plan(place, [A, B], TAGS).changed == 0
-    assert open_plan(place, [A, B._replace(stamp="tuesday")], TAGS).changed == 1
