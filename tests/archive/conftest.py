@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sized
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -83,9 +83,17 @@ def enlarge(archive: Path, song: bytes) -> None:
 
 @contextmanager
 def begun(
-    archive: Path, out: Path, model: Path, *words: str, env: dict[str, str] | None = None
+    archive: object,
+    out: object,
+    model: Path,
+    *words: str,
+    env: dict[str, str] | None = None,
+    done: Callable[[], Sized] | None = None,
 ) -> "Iterator[subprocess.Popen[str]]":
-    """Run `classify --out` until some parts are done; at the end it is killed, where it still runs."""
+    """Run `classify --out` until some parts are done; at the end it is killed, where it still runs.
+
+    `done` gives what is done of parts where that is in no folder.
+    """
     command = ["classify", archive, "--out", out, "--model", model, *words]
     process = subprocess.Popen(
         [sys.executable, "-m", "streamer.cli", *map(str, command)],
@@ -97,7 +105,7 @@ def begun(
     )
     try:
         deadline = time.monotonic() + 60
-        while len(list(out.glob("files/*.parquet"))) < 2:
+        while len(done() if done else list(Path(str(out)).glob("files/*.parquet"))) < 2:
             assert process.poll() is None, process.communicate()[1]
             assert time.monotonic() < deadline
             time.sleep(0.02)
