@@ -5,7 +5,6 @@ import socket
 
 # Above those of Ray's workers, below those that the kernel gives to connections.
 _PORTS = range(20_000, 32_768)
-_claims: list[socket.socket] = []  # for as long as this process lives
 
 
 def free_port(address: str = "127.0.0.1") -> int:
@@ -24,6 +23,6 @@ def free_port(address: str = "127.0.0.1") -> int:
         except OSError:
             claim.close()
             continue
-        _claims.append(claim)
+        claim.detach()  # it stays open as long as this process lives
         return port
     raise AssertionError(f"no port of {_PORTS} is free at {address}")
