@@ -1,6 +1,7 @@
 """The other end of the bus: messages as they come, replays told apart, losses counted."""
 
-import json
+import logging
+import time
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
@@ -12,14 +13,23 @@ from streamer.errors import PublishError
 from streamer.publish.keys import ClientKeys
 from streamer.publish.messages import KINDS, UNREADABLE, Message
 
+log = logging.getLogger(__name__)
+
+# Messages that wait for one who is slow: the last ones of thousands of stations come at once.
+WAITING = 20_000
 MAX_MESSAGE = 1 << 20  # bytes; a spectrogram of a minute has 200 KB, all else less than 3
+TELL_S = 10.0  # from one line about what was lost to the next
 TIMEOUT_MS = 200  # how long a caller may wait for the chance to do something else
 
 _MOMENTS = {"time", "since", "start", "end"}
 
 
 class Subscriber:
-    """Receives from a daemon or a gateway; it may start before or after it.
+    """Receives from a daemon or a gateway; it may start before or after it. What is lost is told in the log.
+
+    Attributes:
+        lost: how many messages are missing, by the holes in `seq` that have been seen.
+        foreign: how many came that are none of ours.
 
     Args:
         endpoint: where the daemon publishes.
@@ -36,10 +46,11 @@ class Subscriber:
         endpoint: str,
         prefixes: tuple[str, ...] = ("",),
         *,
-        waiting: int = 1000,
+        waiting: int = WAITING,
         keys: ClientKeys | None = None,
     ) -> None:
-        self.lost = self.foreign = 0
+        self.lost = self.foreign = self._told = 0
+        self._tell_at = 0.0
         self._last: dict[tuple[str, str], tuple[str, int]] = {}
         self._context = zmq.Context()
         self._socket = self._context.socket(zmq.SUB)
@@ -61,10 +72,7 @@ class Subscriber:
             ) from error
 
     def messages(self) -> Iterator[dict[str, Any] | None]:
-        """Give messages as they come, each once; None whenever nothing came for `TIMEOUT_MS`.
-
-        `lost` counts the holes in `seq` that have been seen, `foreign` what came and is none of ours.
-        """
+        """Give messages as they come, each once; None whenever nothing came for `TIMEOUT_MS`."""
         while True:
             try:
                 message = self._take(self._socket.recv_multipart())
@@ -74,10 +82,10 @@ class Subscriber:
             if message is not None:
                 yield message
 
-    def drain(self, most: int) -> list[dict[str, Any]]:
-        """Give what waits, at most so many messages, each once, without waiting for more."""
+    def drain(self) -> list[dict[str, Any]]:
+        """Give what waits, at most `WAITING` messages, each once, without waiting for more."""
         messages = []
-        for _ in range(most):
+        for _ in range(WAITING):
             try:
                 message = self._take(self._socket.recv_multipart(zmq.NOBLOCK))
             except zmq.Again:
@@ -96,6 +104,7 @@ class Subscriber:
 
     def close(self) -> None:
         """Let go of the connection."""
+        self._tell()
         self._context.destroy(linger=0)
 
     def _take(self, frames: list[bytes]) -> dict[str, Any] | None:
@@ -112,9 +121,23 @@ class Subscriber:
         if boot == message["boot"]:
             if message["seq"] <= seq:
                 return False
-            self.lost += message["seq"] - seq - 1
+            if message["seq"] > seq + 1:
+                self._miss(message["seq"] - seq - 1)
         self._last[key] = (message["boot"], message["seq"])
         return True
+
+    def _miss(self, count: int) -> None:
+        self.lost += count
+        if (now := time.monotonic()) >= self._tell_at:
+            self._tell_at = now + TELL_S
+            self._tell()
+
+    def _tell(self) -> None:
+        if self.lost > self._told:
+            log.warning(
+                "%d message(s) were lost on the way here: more come than are taken", self.lost - self._told
+            )
+            self._told = self.lost
 
 
 def parse(frames: list[bytes]) -> dict[str, Any] | None:
@@ -123,7 +146,7 @@ def parse(frames: list[bytes]) -> dict[str, Any] | None:
         _, payload = frames
         kind = msgspec.json.decode(payload, type=Message).kind
         msgspec.json.decode(payload, type=KINDS.get(kind, Message))
-        message: dict[str, Any] = json.loads(payload)
+        message: dict[str, Any] = msgspec.json.decode(payload)
         for holder in (message, message["from"]) if kind == "change" else (message,):
             for moment in _MOMENTS & holder.keys():
                 datetime.fromisoformat(holder[moment]).astimezone()  # the schema's pattern takes hour 99
