@@ -10,8 +10,8 @@ from streamer.errors import PublishError
 from streamer.publish.endpoint import listen
 from streamer.publish.gate import Gate
 from streamer.publish.keys import server_keys
+from streamer.publish.link import NO_LIFE_MS, SIGN_OF_LIFE_MS
 from streamer.publish.messages import KINDS, ON_DEMAND
-from streamer.publish.outlet import NO_LIFE_MS, SIGN_OF_LIFE_MS
 from streamer.publish.subscribe import MAX_MESSAGE, WAITING
 from streamer.sections import GatewayConfig
 

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator, Sequence
 
 import zmq
 
-from streamer.publish.keys import ClientKeys
 from streamer.publish.messages import ON_DEMAND, RETAINED
 
 # Messages that wait for one slow subscriber: ten seconds of a hundred stations.
@@ -17,9 +16,6 @@ REPLAY_DELAY_S = 0.01
 REPLAY_SLICE = SEND_HWM // 2
 MAX_PREFIX = 256  # no topic of ours is longer; longer prefixes would only grow libzmq's tree
 LINGER_MS = 200  # what is still in the socket at the end gets this long to leave
-# To a gateway: soon there again when it was restarted, and never a connection that is none any more.
-RECONNECT_MS, RECONNECT_MAX_MS = 50, 250
-SIGN_OF_LIFE_MS, NO_LIFE_MS = 5_000, 15_000
 # As plain numbers: enumerations are slow, and these are used for every message.
 _NOBLOCK, _MORE_FOLLOWS = int(zmq.NOBLOCK), int(zmq.NOBLOCK | zmq.SNDMORE)
 _REPLAYED = tuple(f"{kind}/".encode() for kind in RETAINED)
@@ -126,19 +122,3 @@ class Outlet:
                 self.socket.send_multipart((name, self._last[name]), zmq.NOBLOCK)
         if later:
             self._loop.call_later(REPLAY_DELAY_S, self._send_last, later)
-
-
-def link(gateway: str, last: dict[bytes, bytes], keys: ClientKeys | None) -> Outlet:
-    """Give a way out to a gateway; while it is away, nothing is kept for it but what was said last."""
-    outlet = Outlet(last)
-    socket = outlet.socket
-    socket.setsockopt(zmq.IMMEDIATE, 1)
-    socket.setsockopt(zmq.RECONNECT_IVL, RECONNECT_MS)
-    socket.setsockopt(zmq.RECONNECT_IVL_MAX, RECONNECT_MAX_MS)
-    socket.setsockopt(zmq.HEARTBEAT_IVL, SIGN_OF_LIFE_MS)
-    socket.setsockopt(zmq.HEARTBEAT_TIMEOUT, NO_LIFE_MS)
-    socket.setsockopt(zmq.IPV6, "[" in gateway)
-    if keys is not None:
-        keys.apply(socket)
-    socket.connect(gateway)
-    return outlet
