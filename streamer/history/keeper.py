@@ -37,7 +37,7 @@ def attend(config: Config, endpoint: str, say: Say) -> None:
         endpoint: where the daemon publishes.
         say: takes trouble and its end.
     """
-    subscriber = Subscriber(endpoint, TOPICS, keys=own_keys(config.security))
+    subscriber = Subscriber(endpoint, TOPICS, keys=own_keys(config.security), who="[history]")
     try:
         keeper = Keeper(config.history or HistoryConfig(), say, lost=lambda: subscriber.lost)
         keeper.run(subscriber.messages())

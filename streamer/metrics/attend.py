@@ -32,7 +32,7 @@ def attend(config: Config, endpoint: str, say: Say) -> None:
     section = config.metrics or MetricsConfig()
     with listen(section.bind) as listener:
         topics = ("heartbeat/", "status/", *(["genre/"] if section.per_station else []))
-        subscriber = Subscriber(endpoint, topics, keys=own_keys(config.security))
+        subscriber = Subscriber(endpoint, topics, keys=own_keys(config.security), who="[metrics]")
         try:
             say(None, f"metrics are at {url_of(listener)}metrics")
             asyncio.run(_run(section, subscriber, listener))

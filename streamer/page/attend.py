@@ -28,7 +28,7 @@ def attend(config: Config, endpoint: str, say: Say) -> None:
     """
     page = config.page or PageConfig()
     with listen(page.bind) as listener:
-        subscriber = Subscriber(endpoint, TOPICS, keys=own_keys(config.security))
+        subscriber = Subscriber(endpoint, TOPICS, keys=own_keys(config.security), who="[page]")
         try:
             say(None, f"the page is at {url_of(listener)}")
             asyncio.run(_run(page, Hearing(subscriber, Past(config.history)), listener))

@@ -36,6 +36,7 @@ class Subscriber:
         prefixes: topics to receive, each with everything that begins with it.
         waiting: how many messages may wait for a caller that is slow, before some are lost.
         keys: where the daemon has some.
+        who: receives, for the log.
 
     Raises:
         PublishError: the endpoint is malformed.
@@ -48,7 +49,9 @@ class Subscriber:
         *,
         waiting: int = WAITING,
         keys: ClientKeys | None = None,
+        who: str = "us",
     ) -> None:
+        self._who = who
         self.lost = self.foreign = self._told = 0
         self._tell_at = 0.0
         self._last: dict[tuple[str, str], tuple[str, int]] = {}
@@ -135,7 +138,9 @@ class Subscriber:
     def _tell(self) -> None:
         if self.lost > self._told:
             log.warning(
-                "%d message(s) were lost on the way here: more come than are taken", self.lost - self._told
+                "%d message(s) were lost on the way to %s: more come than are taken",
+                self.lost - self._told,
+                self._who,
             )
             self._told = self.lost
 
