@@ -41,6 +41,7 @@ class Link(Outlet):
         self._looks, self._told = 0, False
         self._timer: asyncio.TimerHandle | None = None
         self.socket.setsockopt(zmq.IMMEDIATE, 1)
+        self.socket.setsockopt(zmq.XPUB_NODROP, 1)  # a full queue is told: what was said last waits for room
         self.socket.setsockopt(zmq.RECONNECT_IVL, RECONNECT_MS)
         self.socket.setsockopt(zmq.RECONNECT_IVL_MAX, RECONNECT_MAX_MS)
         self.socket.setsockopt(zmq.HEARTBEAT_IVL, SIGN_OF_LIFE_MS)

@@ -1,6 +1,7 @@
 """A way out of the bus: an XPUB socket that sends, and tells who comes late what was said last."""
 
 import asyncio
+import contextlib
 import re
 from collections.abc import Callable, Iterator, Sequence
 
@@ -70,8 +71,11 @@ class Outlet:
             return  # the daemon has ended; who still speaks is being cancelled
         send = self.socket.send
         for name, payload in messages:
-            send(name, _MORE_FOLLOWS)
-            send(payload, _NOBLOCK)
+            try:
+                send(name, _MORE_FOLLOWS)
+                send(payload, _NOBLOCK)
+            except zmq.Again:  # only a link says so, and only before the first frame
+                continue
         # The descriptor signals edges: a send may have swallowed one.
         if self._loop is not None:
             self._read_subscriptions()
@@ -116,9 +120,11 @@ class Outlet:
         """Send what is kept in slices that fit beneath the high-water mark, the loop's turn between them."""
         if self.socket.closed or self._loop is None:
             return
-        now, later = names[:REPLAY_SLICE], names[REPLAY_SLICE:]
-        for name in now:
-            if name in self._last:  # and not forgotten meanwhile
-                self.socket.send_multipart((name, self._last[name]), zmq.NOBLOCK)
-        if later:
+        sent = 0
+        with contextlib.suppress(zmq.Again):  # a link's queue is full: the rest goes later
+            for name in names[:REPLAY_SLICE]:
+                if name in self._last:  # and not forgotten meanwhile
+                    self.socket.send_multipart((name, self._last[name]), zmq.NOBLOCK)
+                sent += 1
+        if later := names[sent:]:
             self._loop.call_later(REPLAY_DELAY_S, self._send_last, later)
