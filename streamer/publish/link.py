@@ -3,11 +3,10 @@
 import asyncio
 import logging
 from collections.abc import Callable
-from typing import Any
 
 import zmq
-from zmq.utils.monitor import parse_monitor_message
 
+from streamer.publish.handshakes import Handshakes
 from streamer.publish.keys import ClientKeys
 from streamer.publish.outlet import LINGER_MS, Outlet
 
@@ -19,7 +18,6 @@ SIGN_OF_LIFE_MS, NO_LIFE_MS = 5_000, 15_000
 LOOK_S = 1.0  # from one look at what became of connections to the next
 TOLD_AFTER = 5  # looks at the same: a gateway that is restarted is there again by then
 AWAY = "it is not there"
-_MONITOR = "inproc://link"
 _REFUSED, _FAILED = zmq.Event.HANDSHAKE_FAILED_AUTH, zmq.Event.HANDSHAKE_FAILED_NO_DETAIL
 _OTHERWISE = zmq.Event.HANDSHAKE_FAILED_PROTOCOL
 _IN, _AWAY = zmq.Event.HANDSHAKE_SUCCEEDED, zmq.Event.CLOSED
@@ -49,10 +47,7 @@ class Link(Outlet):
         self.socket.setsockopt(zmq.IPV6, "[" in gateway)
         if keys is not None:
             keys.apply(self.socket)
-        self.socket.monitor(_MONITOR, _REFUSED | _FAILED | _OTHERWISE | _IN | _AWAY)
-        self._monitor: zmq.Socket[bytes] = self.socket.context.socket(zmq.PAIR)
-        self._monitor.setsockopt(zmq.RCVHWM, 0)  # a full one would hold up libzmq's own thread
-        self._monitor.connect(_MONITOR)
+        self._handshakes = Handshakes(self.socket, _REFUSED | _FAILED | _OTHERWISE | _IN | _AWAY)
         self.socket.connect(gateway)
 
     @property
@@ -69,22 +64,21 @@ class Link(Outlet):
         """Send what is left, at most for so long, and let go of the connection."""
         if self._timer is not None:
             self._timer.cancel()
-        self.socket.disable_monitor()
+        self._handshakes.stop()
         super().close(linger_ms=linger_ms)
 
     def _look(self) -> None:
         self._timer = asyncio.get_running_loop().call_later(LOOK_S, self._look)
         given_up = False
-        while self._monitor.poll(0):
-            event: Any = parse_monitor_message(self._monitor.recv_multipart())
-            self._why = self._meaning(event["event"])
-            given_up = event["event"] in (_REFUSED, _OTHERWISE)
+        for event in self._handshakes.since():
+            self._why = self._meaning(event)
+            given_up = event in (_REFUSED, _OTHERWISE)
         if given_up:  # libzmq has, for ever; but who is refused may be allowed later
             self.socket.disconnect(self._gateway)
             self.socket.connect(self._gateway)
         self._tell()
 
-    def _meaning(self, event: int) -> str:
+    def _meaning(self, event: zmq.Event) -> str:
         if event in (_IN, _AWAY):
             return AWAY
         if self._keys is None:
