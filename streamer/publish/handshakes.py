@@ -6,6 +6,9 @@ from typing import Any
 import zmq
 from zmq.utils.monitor import parse_monitor_message
 
+# After these libzmq never tries again by itself; but who is refused may be allowed later.
+REFUSED = zmq.Event.HANDSHAKE_FAILED_AUTH
+GIVEN_UP = REFUSED | zmq.Event.HANDSHAKE_FAILED_PROTOCOL
 _MONITOR = "inproc://handshakes"
 
 

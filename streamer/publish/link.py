@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import zmq
 
-from streamer.publish.handshakes import Handshakes
+from streamer.publish.handshakes import GIVEN_UP, REFUSED, Handshakes
 from streamer.publish.keys import ClientKeys
 from streamer.publish.outlet import LINGER_MS, Outlet
 
@@ -18,9 +18,7 @@ SIGN_OF_LIFE_MS, NO_LIFE_MS = 5_000, 15_000
 LOOK_S = 1.0  # from one look at what became of connections to the next
 TOLD_AFTER = 5  # looks at the same: a gateway that is restarted is there again by then
 AWAY = "it is not there"
-_REFUSED, _FAILED = zmq.Event.HANDSHAKE_FAILED_AUTH, zmq.Event.HANDSHAKE_FAILED_NO_DETAIL
-_OTHERWISE = zmq.Event.HANDSHAKE_FAILED_PROTOCOL
-_IN, _AWAY = zmq.Event.HANDSHAKE_SUCCEEDED, zmq.Event.CLOSED
+_FAILED, _IN, _AWAY = zmq.Event.HANDSHAKE_FAILED_NO_DETAIL, zmq.Event.HANDSHAKE_SUCCEEDED, zmq.Event.CLOSED
 
 
 class Link(Outlet):
@@ -47,7 +45,7 @@ class Link(Outlet):
         self.socket.setsockopt(zmq.IPV6, "[" in gateway)
         if keys is not None:
             keys.apply(self.socket)
-        self._handshakes = Handshakes(self.socket, _REFUSED | _FAILED | _OTHERWISE | _IN | _AWAY)
+        self._handshakes = Handshakes(self.socket, GIVEN_UP | _FAILED | _IN | _AWAY)
         self.socket.connect(gateway)
 
     @property
@@ -72,8 +70,8 @@ class Link(Outlet):
         given_up = False
         for event in self._handshakes.since():
             self._why = self._meaning(event)
-            given_up = event in (_REFUSED, _OTHERWISE)
-        if given_up:  # libzmq has, for ever; but who is refused may be allowed later
+            given_up = event in GIVEN_UP
+        if given_up:
             self.socket.disconnect(self._gateway)
             self.socket.connect(self._gateway)
         self._tell()
@@ -83,9 +81,8 @@ class Link(Outlet):
             return AWAY
         if self._keys is None:
             return "it wants keys: give key and gateway_key in [security]"
-        if event == _REFUSED:
-            key = self._keys.own.public.hex()
-            return f"it doesn't allow the key {key}: 'genrecast keys allow' there adds it"
+        if event == REFUSED:
+            return self._keys.refusal
         return "its key is not gateway_key, or it has none: 'genrecast keys show' there prints it"
 
     def _tell(self) -> None:

@@ -10,6 +10,7 @@ import msgspec
 import zmq
 
 from streamer.errors import PublishError
+from streamer.publish.handshakes import GIVEN_UP, REFUSED, Handshakes
 from streamer.publish.keys import ClientKeys
 from streamer.publish.messages import KINDS, UNREADABLE, Message
 
@@ -51,7 +52,7 @@ class Subscriber:
         keys: ClientKeys | None = None,
         who: str = "us",
     ) -> None:
-        self._who = who
+        self._endpoint, self._keys, self._who = endpoint, keys, who
         self.lost = self.foreign = self._told = 0
         self._tell_at = 0.0
         self._last: dict[tuple[str, str], tuple[str, int]] = {}
@@ -61,6 +62,8 @@ class Subscriber:
         self._socket.setsockopt(zmq.LINGER, 0)
         self._socket.setsockopt(zmq.RCVHWM, waiting)
         self._socket.setsockopt(zmq.MAXMSGSIZE, MAX_MESSAGE)
+        self._handshakes = Handshakes(self._socket, GIVEN_UP)
+        self._refused = False
         if keys is not None:
             keys.apply(self._socket)
         for prefix in prefixes:
@@ -80,6 +83,7 @@ class Subscriber:
             try:
                 message = self._take(self._socket.recv_multipart())
             except zmq.Again:
+                self._try_again()
                 yield None
                 continue
             if message is not None:
@@ -92,6 +96,7 @@ class Subscriber:
             try:
                 message = self._take(self._socket.recv_multipart(zmq.NOBLOCK))
             except zmq.Again:
+                self._try_again()
                 break
             if message is not None:
                 messages.append(message)
@@ -128,6 +133,20 @@ class Subscriber:
                 self._miss(message["seq"] - seq - 1)
         self._last[key] = (message["boot"], message["seq"])
         return True
+
+    def _try_again(self) -> None:
+        """Connect anew where we were refused, and say so the first time."""
+        events = list(self._handshakes.since())
+        if not events:
+            return
+        if not self._refused:
+            self._refused = True
+            why = "its keys and ours don't go together"
+            if events[-1] == REFUSED and self._keys is not None:
+                why = self._keys.refusal
+            log.warning("%s doesn't let us in: %s", self._endpoint, why)
+        self._socket.disconnect(self._endpoint)
+        self._socket.connect(self._endpoint)
 
     def _miss(self, count: int) -> None:
         self.lost += count
