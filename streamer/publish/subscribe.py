@@ -129,9 +129,10 @@ class Subscriber:
         if boot == message["boot"]:
             if message["seq"] <= seq:
                 return False
-            if message["seq"] > seq + 1:
-                self._miss(message["seq"] - seq - 1)
+            self.lost += message["seq"] - seq - 1
         self._last[key] = (message["boot"], message["seq"])
+        if self.lost > self._told and time.monotonic() >= self._tell_at:
+            self._tell()
         return True
 
     def _try_again(self) -> None:
@@ -148,12 +149,6 @@ class Subscriber:
         self._socket.disconnect(self._endpoint)
         self._socket.connect(self._endpoint)
 
-    def _miss(self, count: int) -> None:
-        self.lost += count
-        if (now := time.monotonic()) >= self._tell_at:
-            self._tell_at = now + TELL_S
-            self._tell()
-
     def _tell(self) -> None:
         if self.lost > self._told:
             log.warning(
@@ -161,7 +156,7 @@ class Subscriber:
                 self.lost - self._told,
                 self._who,
             )
-            self._told = self.lost
+            self._told, self._tell_at = self.lost, time.monotonic() + TELL_S
 
 
 def parse(frames: list[bytes]) -> dict[str, Any] | None:
