@@ -67,12 +67,12 @@ def connected(address: str | None, *, remedy: str = START, **options: Any) -> It
             ray.init(where, log_to_driver=False, logging_level=logging.CRITICAL, **options)
     except (OSError, OverflowError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
         raise ClusterError(f"no Ray cluster answers at '{where}': {reason(error)}", remedy=remedy) from error
-    signal.signal(signal.SIGTERM, terminated)  # Ray's own would have its C++ dump its stack
     logging.getLogger("ray").setLevel(logging.ERROR)
-    try:
-        yield ray
-    finally:
-        ray.shutdown()
+    with _ending_by(terminated):
+        try:
+            yield ray
+        finally:
+            ray.shutdown()
 
 
 def reason(error: Exception) -> str:
@@ -94,6 +94,31 @@ def _knock(address: str) -> None:
     host, _, port = address.removeprefix("ray://").rpartition(":")
     if host and port.isdecimal():
         socket.create_connection((host.strip("[]"), int(port)), KNOCK_S).close()
+
+
+@contextlib.contextmanager
+def _ending_by(handler: Any) -> Iterator[None]:
+    """Have SIGTERM end the process as `handler` has it, by whatever `signal.signal` takes.
+
+    Ray's own handler would have its C++ dump its stack. And while Ray waits for something, it makes status 1
+    of any with which a handler exits.
+    """
+    exits = list[SystemExit]()
+
+    def terminated(*about: Any) -> None:
+        try:
+            handler(*about)
+        except SystemExit as error:
+            exits.append(error)
+            raise
+
+    signal.signal(signal.SIGTERM, terminated if callable(handler) else handler)
+    try:
+        yield
+    except SystemExit as error:
+        raise exits[0] if exits else error from None
+    finally:
+        signal.signal(signal.SIGTERM, handler)
 
 
 @contextlib.contextmanager

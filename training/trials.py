@@ -150,7 +150,7 @@ class Teller(tune.Callback, tune.Stopper):
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """Remember that its workers died too often."""
-        reason = _last_line(trial.get_pickled_error())
+        reason = on_ray.reason(trial.get_pickled_error())
         self.failed = RunError(
             f"training {self._out(trial)}: its workers died {trial.num_failures} times: {reason}",
             remedy="see Ray's logs; the same command goes on",
@@ -234,14 +234,10 @@ def _check_machines(here: Here, each: dict[str, float], count: int) -> None:
         try:
             answer = ray.get(answering)
         except RayError as error:
-            answer = {"failed": _last_line(error), "remedy": SAME}
+            answer = {"failed": on_ray.reason(error), "remedy": SAME}
         if "failed" in answer:
             raise RunError(
                 f"{node['NodeManagerAddress']} can't train: {answer['failed']}", remedy=answer["remedy"]
             )
     at_once = min(sum(_room(node, each) for node in nodes), count)
     console.print(f"trainings: {count}, {at_once} at once; machines: {len(nodes)}")
-
-
-def _last_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[-1]

@@ -45,7 +45,9 @@ def attend(config: Config, endpoint: str, say: Say) -> None:
     """
     section = config.mqtt or MqttConfig()
     bridge = Bridge(section, Broker(section, say))
-    subscriber = Subscriber(endpoint, ("genre/", "status/", "heartbeat/"), keys=own_keys(config.security))
+    subscriber = Subscriber(
+        endpoint, ("genre/", "status/", "heartbeat/"), keys=own_keys(config.security), who="[mqtt]"
+    )
     try:
         for message in subscriber.messages():
             bridge.take(message, time.monotonic())

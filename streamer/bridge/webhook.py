@@ -46,7 +46,10 @@ def attend(config: Config, endpoint: str, say: Say) -> None:
         raise ConfigError("there is no [webhook] in the configuration", remedy="add it, with 'url'")
     webhook = Webhook(config.webhook)
     subscriber = Subscriber(
-        endpoint, tuple(f"{kind}/" for kind in config.webhook.on), keys=own_keys(config.security)
+        endpoint,
+        tuple(f"{kind}/" for kind in config.webhook.on),
+        keys=own_keys(config.security),
+        who="[webhook]",
     )
     queue = Queue(webhook, say)
     try:

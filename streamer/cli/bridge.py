@@ -4,15 +4,14 @@ from pathlib import Path
 
 import click
 
+from streamer.cli import options
 from streamer.cli.by_hand import attend_by_hand
 
 
 @click.command("bridge")
 @click.argument("name", type=click.Choice(["mqtt", "webhook"]))
-@click.option(
-    "--config", type=click.Path(path_type=Path), required=True, help="The daemon's TOML file, or a copy."
-)
-@click.option("--connect", help="Where the daemon publishes.  [bind, as the file says]")
+@options.daemon_config
+@options.connect
 def command(name: str, config: Path, connect: str | None) -> None:
     """Tell MQTT or a webhook what a running daemon says, until Ctrl-C.
 

@@ -10,6 +10,7 @@ import click
 import msgspec
 
 from streamer import log
+from streamer.cli import options
 from streamer.cli.ending import end_at_once_if_asked, leave
 from streamer.config import Config
 from streamer.errors import GenrecastError
@@ -21,17 +22,12 @@ if TYPE_CHECKING:
 
 @click.command("gateway")
 @click.option("--config", "config_path", type=click.Path(path_type=Path), help="TOML file with a [gateway].")
-@click.option("--bind", help="ZeroMQ endpoint to publish on.  [tcp://127.0.0.1:5567]")
+@options.bind
 @click.option("--accept", help="Where daemons come in, by their `gateways`.  [tcp://127.0.0.1:5568]")
 @click.option("--from", "from_", multiple=True, help="Where a daemon publishes that is to be heard, too.")
-@click.option(
-    "--open-to-network",
-    is_flag=True,
-    default=None,
-    help="Allow both to be reached from outside.",
-)
-@click.option("--quiet", is_flag=True, help="Log warnings only.")
-@click.option("--log-format", type=click.Choice(log.FORMATS), help="How to log.  [as what reads it needs]")
+@options.open_to_network
+@options.quiet
+@options.log_format
 def command(
     config_path: Path | None,
     bind: str | None,

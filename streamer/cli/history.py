@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from streamer.cli import options
 from streamer.cli.when import When
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ AT_ONCE = 1000  # lines
 @click.option("--csv", "how", flag_value="csv", help="Print CSV, times in UTC.")
 @click.option("--json", "how", flag_value="json", help="Print one JSON object a line, times in UTC.")
 @click.option("--parquet", type=click.Path(path_type=Path), help="Write a Parquet file, times in UTC.")
-@click.option("--db", help="A history file, or postgresql://...  [where the daemon keeps it]")
+@options.db
 def command(
     station: str | None,
     since: float,

@@ -67,26 +67,23 @@ def command(
 def show(messages: Iterator[dict[str, Any] | None]) -> None:
     """Show messages to a person until there are no more."""
     from rich.console import Console
-    from rich.live import Live
 
-    from streamer.cli.view import first, line, table
+    from streamer.cli.screen import Screen
+    from streamer.cli.view import first, line
 
     console = Console(highlight=False)
     stations: dict[str, dict[str, Any]] = {}
-    live = Live(console=console, refresh_per_second=4, transient=True)
-    with live if console.is_terminal else contextlib.nullcontext():
+    with Screen(console) if console.is_terminal else contextlib.nullcontext() as screen:
         for message in messages:
-            if message is None:
-                continue
-            text = line(message)
-            if message["kind"] == "genre":
+            text = None if message is None else line(message)
+            if message is not None and message["kind"] == "genre":
                 if message["station"] not in stations:
                     text = first(message)
                 stations[message["station"]] = message
-            if text is not None:
+            if screen is not None:
+                screen.show(stations, text)
+            elif text is not None:
                 console.print(text, soft_wrap=True)
-            if console.is_terminal and stations:
-                live.update(table(stations, "Ctrl-C ends"))
 
 
 def _counted(messages: Iterator[dict[str, Any] | None], count: int | None) -> Iterator[dict[str, Any] | None]:

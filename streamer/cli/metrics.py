@@ -4,14 +4,13 @@ from pathlib import Path
 
 import click
 
+from streamer.cli import options
 from streamer.cli.by_hand import attend_by_hand
 
 
 @click.command("metrics")
-@click.option(
-    "--config", type=click.Path(path_type=Path), required=True, help="The daemon's TOML file, or a copy."
-)
-@click.option("--connect", help="Where the daemon publishes.  [bind, as the file says]")
+@options.daemon_config
+@options.connect
 def command(config: Path, connect: str | None) -> None:
     """Serve to Prometheus how a running daemon is, until Ctrl-C.
 

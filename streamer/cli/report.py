@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from streamer.cli import options
 from streamer.cli.when import Day
 
 
@@ -17,7 +18,7 @@ from streamer.cli.when import Day
 @click.option(
     "--out", required=True, type=click.Path(path_type=Path, dir_okay=False), help="HTML file to write."
 )
-@click.option("--db", help="A history file, or postgresql://...  [where the daemon keeps it]")
+@options.db
 def command(station: str, day: date | None, week: date | None, out: Path, db: str | None) -> None:
     """Make one HTML file of a station's day or week: shares by hour and genre, tracks, interruptions.
 

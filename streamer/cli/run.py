@@ -12,6 +12,7 @@ import click
 import msgspec
 
 from streamer import log
+from streamer.cli import options
 from streamer.cli.ending import end_at_once_if_asked, leave
 from streamer.config import Config, Provider, StationConfig, with_station
 from streamer.errors import ConfigError, GenrecastError
@@ -27,16 +28,14 @@ if TYPE_CHECKING:
 @click.option("--source", help="What to listen to: soundcard:, http(s)://, a file, stdin:.  [soundcard:]")
 @click.option("--station", help="Id of the station, in topics.  [live]")
 @click.option("--model", help="`accurate`, or a genrecast model file.  [default]")
-@click.option("--bind", help="ZeroMQ endpoint to publish on.  [tcp://127.0.0.1:5567]")
-@click.option(
-    "--open-to-network", is_flag=True, default=None, help="Allow --bind to be reached from outside."
-)
+@options.bind
+@options.open_to_network
 @click.option("--hop", type=float, help="Seconds from one window to the next.  [1.0]")
 @click.option("--duty", type=float, help="Share of the audio that is decoded.  [1.0]")
 @click.option("--workers", type=int, help="Processes that listen.  [as many as pay]")
 @click.option("--provider", type=click.Choice(["auto", "cpu", "cuda"]), help="Where the model runs.  [auto]")
-@click.option("--quiet", is_flag=True, help="Log warnings only.")
-@click.option("--log-format", type=click.Choice(log.FORMATS), help="How to log.  [as what reads it needs]")
+@options.quiet
+@options.log_format
 def command(
     config_path: Path | None,
     source: str | None,
@@ -63,7 +62,7 @@ def command(
         raise ConfigError(
             "--config names the stations, and --source or --station is given too", remedy="give one of them"
         )
-    options = {
+    overrides = {
         "model": model,
         "bind": bind,
         "open_to_network": open_to_network,
@@ -72,7 +71,7 @@ def command(
         "workers": workers,
         "provider": provider,
     }
-    given = {key: value for key, value in options.items() if value is not None}
+    given = {key: value for key, value in overrides.items() if value is not None}
 
     def read() -> Config:
         config = with_station(load_config(config_path)) if config_path else _one(source, station)

@@ -44,12 +44,14 @@ def first(message: dict[str, Any]) -> Text:
     return _row(message, said, _title(message["title"]))
 
 
-def table(stations: dict[str, dict[str, Any]], footer: str) -> Table:
-    """Give all stations as they are now, from their last `genre` messages."""
+def table(stations: dict[str, dict[str, Any]], footer: str, rows: int) -> Table:
+    """Give the first stations as they are now, by their last `genre` messages, and how many more."""
+    if len(stations) > rows:
+        footer = f"and {len(stations) - rows:,} more: --topic chooses, 'genrecast page' shows all. {footer}"
     grid = Table(box=None, pad_edge=False, caption=footer, caption_justify="left", caption_style="dim")
     for name in ("station", "now", "", "since", "level", "title"):
         grid.add_column(name, header_style="dim", no_wrap=True)
-    for station, message in sorted(stations.items()):
+    for station, message in sorted(stations.items())[:rows]:
         level = message["level_dbfs"]
         grid.add_row(
             printable(station),

@@ -101,7 +101,7 @@ class Host:
             make=make,
             stations=stations,
             unheard=tuple(unheard),
-            away=() if bus is None else tuple(bus.away),
+            deaf={} if bus is None else bus.deaf,
             failure=None if heartbeat else self._failure,
             engine_s=heartbeat.uptime if heartbeat else 0.0,
             cpu=heartbeat.cpu if heartbeat else 0.0,

@@ -13,7 +13,7 @@ class ShardState(msgspec.Struct, frozen=True, kw_only=True):
         make: of its engine (`desired.make`).
         stations: ids of those that are its own.
         unheard: ids of those among them of which there is no signal.
-        away: gateways that its messages don't reach.
+        deaf: gateways that its messages don't reach, each with a sentence that says why.
         failure: why its engine doesn't run, where it should.
         ended: it was told to stop, and won't begin again.
         engine_s: seconds for which its engine has been running.
@@ -30,7 +30,7 @@ class ShardState(msgspec.Struct, frozen=True, kw_only=True):
     make: str = ""
     stations: tuple[str, ...] = ()
     unheard: tuple[str, ...] = ()
-    away: tuple[str, ...] = ()
+    deaf: dict[str, str] = {}
     failure: str | None = None
     ended: bool = False
     engine_s: float = 0.0

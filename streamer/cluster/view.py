@@ -37,8 +37,10 @@ def notes_on(seen: Seen, shards: int, troubles: Mapping[int, str], cluster: Clus
         if one.silent_s > WAITS_S:
             why = troubles.get(one.number, f"it needs a node with {' and '.join(needs)} free")
             notes.append(f"shard {one.number} gives no answer: {why}")
-    away = Counter(gateway for one in seen.placed if one.state is not None for gateway in one.state.away)
-    notes += [f"gateway {gateway} is not there for {count} shard(s)" for gateway, count in away.items()]
+    deaf = Counter(each for one in seen.placed if one.state is not None for each in one.state.deaf.items())
+    notes += [
+        f"gateway {gateway} doesn't hear {count} shard(s): {why}" for (gateway, why), count in deaf.items()
+    ]
     return notes
 
 

@@ -15,13 +15,12 @@ from streamer.gateway.voices import Voices
 from streamer.publish.bus import Bus
 from streamer.publish.keys import server_keys
 from streamer.publish.messages import UNREADABLE, new_boot, topic
+from streamer.publish.subscribe import WAITING
 from streamer.sections import GatewayConfig
 
 log = logging.getLogger(__name__)
 
 LOOK_S = 1.0  # from one look at who is silent to the next
-# Messages that wait for one slow subscriber: the last ones of thousands of stations come at once.
-WAITING = 20_000
 _HEARTBEAT = topic("heartbeat", "-")
 
 

@@ -10,13 +10,11 @@ from streamer.errors import PublishError
 from streamer.publish.endpoint import listen
 from streamer.publish.gate import Gate
 from streamer.publish.keys import server_keys
+from streamer.publish.link import NO_LIFE_MS, SIGN_OF_LIFE_MS
 from streamer.publish.messages import KINDS, ON_DEMAND
-from streamer.publish.outlet import NO_LIFE_MS, SIGN_OF_LIFE_MS
-from streamer.publish.subscribe import MAX_MESSAGE
+from streamer.publish.subscribe import MAX_MESSAGE, WAITING
 from streamer.sections import GatewayConfig
 
-# Messages of one daemon that wait for us: the last ones of thousands of stations come at once.
-RECEIVE_HWM = 20_000
 SLICE = 1000  # messages from one turn of the loop to the next
 _NOBLOCK = int(zmq.NOBLOCK)  # as a plain number: enumerations are slow
 
@@ -87,7 +85,7 @@ class Inlet:
 
     def _socket(self) -> "zmq.Socket[bytes]":
         socket: zmq.Socket[Any] = self._context.socket(zmq.SUB)
-        socket.setsockopt(zmq.RCVHWM, RECEIVE_HWM)
+        socket.setsockopt(zmq.RCVHWM, WAITING)
         socket.setsockopt(zmq.MAXMSGSIZE, MAX_MESSAGE)
         socket.setsockopt(zmq.HEARTBEAT_IVL, SIGN_OF_LIFE_MS)
         socket.setsockopt(zmq.HEARTBEAT_TIMEOUT, NO_LIFE_MS)

@@ -23,7 +23,6 @@ from streamer.publish.subscribe import Subscriber
 from streamer.sections import HistoryConfig
 
 TOPICS = ("genre/", "track/")
-WAITING = 20_000  # messages that wait for a slow disk or server: forty stations for eight minutes
 FLUSH_S = 0.25  # so that kill -9 takes less than a second with it, also on a busy machine
 RETRY_S = 2.0
 LOOK_S = 60.0  # between two looks at what is to go
@@ -38,7 +37,7 @@ def attend(config: Config, endpoint: str, say: Say) -> None:
         endpoint: where the daemon publishes.
         say: takes trouble and its end.
     """
-    subscriber = Subscriber(endpoint, TOPICS, waiting=WAITING, keys=own_keys(config.security))
+    subscriber = Subscriber(endpoint, TOPICS, keys=own_keys(config.security), who="[history]")
     try:
         keeper = Keeper(config.history or HistoryConfig(), say, lost=lambda: subscriber.lost)
         keeper.run(subscriber.messages())

@@ -20,7 +20,6 @@ from streamer.sections import MetricsConfig
 from streamer.web.serve import listen, serve, url_of
 
 LOOK_S = 0.5  # from one look at the bus to the next
-WAITING = 20_000  # messages: the last ones of thousands of stations come at once
 
 
 def attend(config: Config, endpoint: str, say: Say) -> None:
@@ -33,7 +32,7 @@ def attend(config: Config, endpoint: str, say: Say) -> None:
     section = config.metrics or MetricsConfig()
     with listen(section.bind) as listener:
         topics = ("heartbeat/", "status/", *(["genre/"] if section.per_station else []))
-        subscriber = Subscriber(endpoint, topics, waiting=WAITING, keys=own_keys(config.security))
+        subscriber = Subscriber(endpoint, topics, keys=own_keys(config.security), who="[metrics]")
         try:
             say(None, f"metrics are at {url_of(listener)}metrics")
             asyncio.run(_run(section, subscriber, listener))
@@ -52,7 +51,7 @@ async def _run(section: MetricsConfig, subscriber: Subscriber, listener: socket.
 
 async def _hear(live: Live, subscriber: Subscriber) -> None:
     while True:
-        for message in subscriber.drain(WAITING):
+        for message in subscriber.drain():
             live.take(message, time.monotonic())
         await asyncio.sleep(LOOK_S)
 

@@ -6,7 +6,7 @@ import socket
 from streamer.attend import Say
 from streamer.config import Config
 from streamer.page.app import Page
-from streamer.page.hearing import TOPICS, WAITING, Hearing
+from streamer.page.hearing import TOPICS, Hearing
 from streamer.page.past import Past
 from streamer.publish.keys import own_keys
 from streamer.publish.subscribe import Subscriber
@@ -28,7 +28,7 @@ def attend(config: Config, endpoint: str, say: Say) -> None:
     """
     page = config.page or PageConfig()
     with listen(page.bind) as listener:
-        subscriber = Subscriber(endpoint, TOPICS, waiting=WAITING, keys=own_keys(config.security))
+        subscriber = Subscriber(endpoint, TOPICS, keys=own_keys(config.security), who="[page]")
         try:
             say(None, f"the page is at {url_of(listener)}")
             asyncio.run(_run(page, Hearing(subscriber, Past(config.history)), listener))

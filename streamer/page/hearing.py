@@ -15,7 +15,6 @@ from streamer.publish.subscribe import Subscriber
 log = logging.getLogger(__name__)
 
 TOPICS = ("genre/", "track/", "status/", "heartbeat/")
-WAITING = 20_000  # messages: the last ones of thousands of stations come at once
 LOOK_S = 0.25  # from one look at the bus to the next: what has come since is worked off together
 SEND_EVERY = 4  # looks, after which all are told how things are
 
@@ -48,7 +47,7 @@ class Hearing:
     def _look(self, now: float, *, tell_all: bool) -> None:
         watched = self.streams.watched
         self._demand(watched)
-        messages = self._subscriber.drain(WAITING)
+        messages = self._subscriber.drain()
         self.stations.take(messages, now)
         for message in messages:
             if message["station"] in watched:

@@ -6,8 +6,9 @@ from collections.abc import Callable, Sequence
 from streamer.publish.endpoint import listen
 from streamer.publish.gate import Gate
 from streamer.publish.keys import ClientKeys, ServerKeys
+from streamer.publish.link import Link
 from streamer.publish.messages import ON_DEMAND, RETAINED, Kind, Message, encode, topic
-from streamer.publish.outlet import SEND_HWM, Outlet, link
+from streamer.publish.outlet import SEND_HWM, Outlet
 
 
 class Bus:
@@ -52,7 +53,7 @@ class Bus:
         except BaseException:
             self._own.close(linger_ms=0)
             raise
-        self._links: dict[str, Outlet] = {}
+        self._links: dict[str, Link] = {}
         self._gateway_keys = gateway_keys
         self.demand: frozenset[str] = frozenset()
         self._demanded: Callable[[frozenset[str]], None] = lambda _: None
@@ -78,15 +79,16 @@ class Bus:
             self._links.pop(gateway).close(linger_ms=0)
         for gateway in gateways:
             if gateway not in self._links:
-                self._links[gateway] = link(gateway, self._last, self._gateway_keys)
+                self._links[gateway] = Link(gateway, self._last, self._gateway_keys)
                 if self._loop is not None:
                     self._links[gateway].start(self._ask)
         self._ask()
 
     @property
-    def away(self) -> list[str]:
-        """Give the gateways that are not there."""
-        return [gateway for gateway, outlet in self._links.items() if not outlet.whole]
+    def deaf(self) -> dict[str, str]:
+        """Give the gateways that don't hear us, each with a sentence that says why."""
+        links = self._links.items()
+        return {gateway: link.trouble for gateway, link in links if link.trouble is not None}
 
     def send(self, message: Message) -> None:
         """Send a message to whoever wants it, and keep it for whoever comes late."""

@@ -7,14 +7,13 @@ the list is cut off within `LOOK_S`.
 import asyncio
 import logging
 import time
-from typing import Any
 
 import zmq
 from zmq.auth.asyncio import AsyncioAuthenticator
 from zmq.utils import z85
-from zmq.utils.monitor import parse_monitor_message
 
 from streamer.errors import KeysError
+from streamer.publish.handshakes import Handshakes
 from streamer.publish.keys import ServerKeys
 
 log = logging.getLogger(__name__)
@@ -25,7 +24,6 @@ QUIET_S = 10.0  # from one line about refused subscribers to the next: they come
 REBIND_S = 1.0
 HANDSHAKE_MS = 5000  # to hold a connection without having shown a key
 HANDSHAKE_BYTES = 1024  # libzmq counts a client's INITIATE against MAXMSGSIZE: some 300 bytes
-_MONITOR = "inproc://refused"
 _FAILED = zmq.Event.HANDSHAKE_FAILED_NO_DETAIL | zmq.Event.HANDSHAKE_FAILED_PROTOCOL
 
 
@@ -48,10 +46,7 @@ class Gate:
         socket.setsockopt(zmq.ZAP_ENFORCE_DOMAIN, 1)
         socket.setsockopt(zmq.HANDSHAKE_IVL, HANDSHAKE_MS)
         socket.setsockopt(zmq.MAXMSGSIZE, max(socket.getsockopt(zmq.MAXMSGSIZE), HANDSHAKE_BYTES))
-        socket.monitor(_MONITOR, _FAILED)
-        self._monitor: zmq.Socket[bytes] = socket.context.socket(zmq.PAIR)
-        self._monitor.setsockopt(zmq.RCVHWM, 0)  # a full one would hold up libzmq's own thread
-        self._monitor.connect(_MONITOR)
+        self._handshakes = Handshakes(socket, _FAILED)
         self._authenticator = AsyncioAuthenticator(socket.context)
         self._authenticator.configure_curve_callback(DOMAIN, self)
         self._told_at, self._untold = -QUIET_S, 0
@@ -73,7 +68,7 @@ class Gate:
             self._timer.cancel()
             self._authenticator.stop()
             self._timer = None
-        self._socket.disable_monitor()
+        self._handshakes.stop()
 
     def callback(self, domain: str, key: bytes) -> bool:
         """Answer the authenticator: may who has this public key (Z85) come in?"""
@@ -86,10 +81,8 @@ class Gate:
     def _look(self) -> None:
         self._timer = asyncio.get_running_loop().call_later(LOOK_S, self._look)
         self._reread()
-        while self._monitor.poll(0):
-            event: Any = parse_monitor_message(self._monitor.recv_multipart())
-            if event["event"] & _FAILED:
-                self._refuse("it has no key, or another public key than ours")
+        for _ in self._handshakes.since():
+            self._refuse("it has no key, or another public key than ours")
 
     def _reread(self) -> None:
         try:

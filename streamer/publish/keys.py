@@ -72,6 +72,11 @@ class ClientKeys:
         socket.curve_secretkey, socket.curve_publickey = self.own.secret, self.own.public
         socket.curve_serverkey = self.server
 
+    @property
+    def refusal(self) -> str:
+        """What a server says that doesn't allow them, and what is to be done."""
+        return f"it doesn't allow the key {self.own.public.hex()}: 'genrecast keys allow' there adds it"
+
 
 class AllowList:
     """The public keys that may subscribe, read again whenever their file has changed.

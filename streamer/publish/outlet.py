@@ -1,12 +1,12 @@
 """A way out of the bus: an XPUB socket that sends, and tells who comes late what was said last."""
 
 import asyncio
+import contextlib
 import re
 from collections.abc import Callable, Iterator, Sequence
 
 import zmq
 
-from streamer.publish.keys import ClientKeys
 from streamer.publish.messages import ON_DEMAND, RETAINED
 
 # Messages that wait for one slow subscriber: ten seconds of a hundred stations.
@@ -17,9 +17,6 @@ REPLAY_DELAY_S = 0.01
 REPLAY_SLICE = SEND_HWM // 2
 MAX_PREFIX = 256  # no topic of ours is longer; longer prefixes would only grow libzmq's tree
 LINGER_MS = 200  # what is still in the socket at the end gets this long to leave
-# To a gateway: soon there again when it was restarted, and never a connection that is none any more.
-RECONNECT_MS, RECONNECT_MAX_MS = 50, 250
-SIGN_OF_LIFE_MS, NO_LIFE_MS = 5_000, 15_000
 # As plain numbers: enumerations are slow, and these are used for every message.
 _NOBLOCK, _MORE_FOLLOWS = int(zmq.NOBLOCK), int(zmq.NOBLOCK | zmq.SNDMORE)
 _REPLAYED = tuple(f"{kind}/".encode() for kind in RETAINED)
@@ -74,8 +71,11 @@ class Outlet:
             return  # the daemon has ended; who still speaks is being cancelled
         send = self.socket.send
         for name, payload in messages:
-            send(name, _MORE_FOLLOWS)
-            send(payload, _NOBLOCK)
+            try:
+                send(name, _MORE_FOLLOWS)
+                send(payload, _NOBLOCK)
+            except zmq.Again:  # only a link says so, and only before the first frame
+                continue
         # The descriptor signals edges: a send may have swallowed one.
         if self._loop is not None:
             self._read_subscriptions()
@@ -120,25 +120,11 @@ class Outlet:
         """Send what is kept in slices that fit beneath the high-water mark, the loop's turn between them."""
         if self.socket.closed or self._loop is None:
             return
-        now, later = names[:REPLAY_SLICE], names[REPLAY_SLICE:]
-        for name in now:
-            if name in self._last:  # and not forgotten meanwhile
-                self.socket.send_multipart((name, self._last[name]), zmq.NOBLOCK)
-        if later:
+        sent = 0
+        with contextlib.suppress(zmq.Again):  # a link's queue is full: the rest goes later
+            for name in names[:REPLAY_SLICE]:
+                if name in self._last:  # and not forgotten meanwhile
+                    self.socket.send_multipart((name, self._last[name]), zmq.NOBLOCK)
+                sent += 1
+        if later := names[sent:]:
             self._loop.call_later(REPLAY_DELAY_S, self._send_last, later)
-
-
-def link(gateway: str, last: dict[bytes, bytes], keys: ClientKeys | None) -> Outlet:
-    """Give a way out to a gateway; while it is away, nothing is kept for it but what was said last."""
-    outlet = Outlet(last)
-    socket = outlet.socket
-    socket.setsockopt(zmq.IMMEDIATE, 1)
-    socket.setsockopt(zmq.RECONNECT_IVL, RECONNECT_MS)
-    socket.setsockopt(zmq.RECONNECT_IVL_MAX, RECONNECT_MAX_MS)
-    socket.setsockopt(zmq.HEARTBEAT_IVL, SIGN_OF_LIFE_MS)
-    socket.setsockopt(zmq.HEARTBEAT_TIMEOUT, NO_LIFE_MS)
-    socket.setsockopt(zmq.IPV6, "[" in gateway)
-    if keys is not None:
-        keys.apply(socket)
-    socket.connect(gateway)
-    return outlet

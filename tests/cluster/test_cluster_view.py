@@ -59,11 +59,16 @@ def test_an_engine_that_can_t_run_listens_to_nothing_and_says_why() -> None:
 
 def test_what_stands_in_the_way_is_told() -> None:
     waiting = Placed(number=1, generation=0, state=None, silent_s=9.0)
-    seen = Seen(placed=(placed(0, "a", away=("tcp://g:1",)), waiting), nodes=NODES, wanted={}, tried={})
+    seen = Seen(
+        placed=(placed(0, "a", deaf={"tcp://g:1": "it is not there"}), waiting),
+        nodes=NODES,
+        wanted={},
+        tried={},
+    )
     assert notes_on(seen, 3, {2: "No module named 'streamer'"}, ClusterConfig()) == [
         "shard 2 is not there: No module named 'streamer'",
         "shard 1 gives no answer: it needs a node with 0.5 CPU and 125 of 'station' free",
-        "gateway tcp://g:1 is not there for 1 shard(s)",
+        "gateway tcp://g:1 doesn't hear 1 shard(s): it is not there",
     ]
 
 

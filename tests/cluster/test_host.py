@@ -107,10 +107,10 @@ def test_stations_that_are_nowhere_any_more_say_so(tmp_path: Path, play: Radio, 
         for kind in ("genre/", "status/"):
             gateway.subscribe(kind)
         host.follow(1, make(told), told)
-        assert until(host, all_heard).away == (endpoint,)
+        assert until(host, all_heard).deaf == {endpoint: "it is not there"}
         gateway.bind(endpoint)
         until(
-            host, lambda state: gateway.poll(20) >= 0 and not state.away
+            host, lambda state: gateway.poll(20) >= 0 and not state.deaf
         )  # it comes in when it is looked at
         host.stop(removed=True)
         said = {"event": "", "reason": ""}

@@ -17,7 +17,7 @@ import zmq
 
 from streamer.flow import Verdict, Window
 from streamer.publish.bus import Bus
-from streamer.publish.keys import ClientKeys, Key, allow, make_key
+from streamer.publish.keys import ClientKeys, allow, make_key
 from streamer.publish.messages import Heartbeat, new_boot, utc
 from streamer.publish.reporter import Reporter
 from tests.gateway.joining import gateway, hearing, once
@@ -318,34 +318,44 @@ def test_frames_that_are_none_of_ours_take_none_of_the_others_with_them(tmp_path
     assert {m["station"] for m in heard.messages} == {"a"}
 
 
-def test_who_is_not_on_its_list_is_not_heard(tmp_path: Path) -> None:
+def test_who_is_not_on_its_list_is_not_heard_knows_why_and_is_heard_once_allowed(tmp_path: Path) -> None:
     inlet = make_key(tmp_path / "inlet")
     right, wrong = make_key(tmp_path / "right"), make_key(tmp_path / "wrong")
-    allow(tmp_path / "inlet" / "allowed-keys", right.public, "right")
+    allowed = tmp_path / "inlet" / "allowed-keys"
+    allow(allowed, right.public, "right")
     (tmp_path / "g.toml").write_text(
         "[gateway]\nserver_key = 'inlet/genrecast.key'\nallow = 'inlet/allowed-keys'\n"
     )
     accept = f"ipc://{tmp_path}/accept"
 
-    def keys(own: Key) -> ClientKeys:
-        return ClientKeys(own, inlet.public)
-
     with (
         gateway(tmp_path, "--config", str(tmp_path / "g.toml")) as process,
         hearing(tmp_path, process, "genre/") as heard,
-        sending(accept, keys=keys(wrong)) as stranger,
+        sending(accept, keys=ClientKeys(wrong, inlet.public)) as stranger,
+        sending(accept, keys=ClientKeys(right, right.public)) as misled,
         sending(accept) as keyless,
-        sending(accept, keys=keys(right)) as friend,
+        sending(accept, keys=ClientKeys(right, inlet.public)) as friend,
     ):
-        for name, daemon in (("stranger", stranger), ("keyless", keyless), ("friend", friend)):
+        daemons = {"stranger": stranger, "misled": misled, "keyless": keyless, "friend": friend}
+        for name, daemon in daemons.items():
             daemon.act(Listener(name).hears(times=3))
         heard.until(lambda m: m["station"] == "friend")
         assert process.stderr is not None
-        refused = [process.stderr.readline() for _ in range(1)]
+        refused = process.stderr.readline()
+        for daemon, why in (
+            (stranger, f"it doesn't allow the key {wrong.public.hex()}"),
+            (misled, "its key is not gateway_key"),
+            (keyless, "it wants keys"),
+        ):
+            wait_until(lambda bus=daemon.bus, why=why: why in bus.deaf[accept], why)
         with pytest.raises(pytest.fail.Exception):
-            heard.until(lambda m: m["station"] != "friend", 2.0)
+            heard.until(lambda m: m["station"] != "friend", 0.5)
+        assert friend.bus.deaf == {}
 
-    assert "a daemon was refused" in refused[0]
+        allow(allowed, wrong.public, "no stranger any more")
+        heard.until(lambda m: m["station"] == "stranger")
+
+    assert "a daemon was refused" in refused
 
 
 def test_attendants_run_beside_it(tmp_path: Path) -> None:

@@ -1,7 +1,8 @@
 """Stations that nobody listens to, on a real bus: `python -m tests.page.on_air ENDPOINT COUNT`.
 
 They change as stations do, every few minutes; one in twenty is in trouble, and some have hostile titles.
-The same seed gives the same programme.
+The same seed gives the same programme. With FIRST and GATEWAY, too, they are those of one of many daemons
+behind a gateway, and are numbered from FIRST on.
 """
 
 import asyncio
@@ -14,7 +15,7 @@ import numpy as np
 
 from streamer.flow import TrackVerdict
 from streamer.publish.bus import Bus
-from streamer.publish.messages import Genre, Heartbeat, Mel, WindowOnly, utc
+from streamer.publish.messages import Genre, Heartbeat, Mel, WindowOnly, new_boot, utc
 from streamer.publish.reporter import Reporter
 
 LABELS = (
@@ -109,14 +110,14 @@ class Station:
         )  # fmt: skip
 
 
-async def main(endpoint: str, count: int) -> None:
-    bus, boot = Bus(endpoint), f"{random.getrandbits(32):08x}"
+async def main(endpoint: str, count: int, first: int = 0, *gateways: str) -> None:
+    bus, boot = Bus(endpoint, gateways=gateways), new_boot()
     bus.start()
-    stations = [Station(bus, number, boot) for number in range(count)]
+    stations = [Station(bus, number, boot) for number in range(first, first + count)]
     print(bus.endpoint, flush=True)
     asked = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, asked.set)
-    beat = 0
+    beat, due = 0, time.monotonic()
     while not asked.is_set():
         # A tenth of the stations each tenth of a second, as in a worker with many.
         for tenth in range(10):
@@ -125,7 +126,8 @@ async def main(endpoint: str, count: int) -> None:
                 station.tell(now)
                 if station.id in bus.demand:
                     station.picture(now)
-            await asyncio.sleep(0.1)
+            due = max(due + 0.1, time.monotonic())
+            await asyncio.sleep(due - time.monotonic())
         if beat % 5 == 0:
             bus.send(
                 Heartbeat(
@@ -141,4 +143,4 @@ async def main(endpoint: str, count: int) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1], int(sys.argv[2])))
+    asyncio.run(main(sys.argv[1], *map(int, sys.argv[2:4]), *sys.argv[4:]))

@@ -141,7 +141,7 @@ def test_changes_are_not_replayed():
             receive(bus.endpoint, "change/", 1, patience_ms=300)
 
 
-def test_subscriber_drops_replays_and_counts_holes():
+def test_subscriber_drops_replays_and_counts_and_tells_holes(caplog):
     with running(lambda bus: tell(bus, "a")) as bus:
         subscriber = Subscriber(bus.endpoint, ("genre/",))
         messages = subscriber.messages()
@@ -150,9 +150,13 @@ def test_subscriber_drops_replays_and_counts_holes():
         assert next(messages) is None
         assert not subscriber._is_new(first)
         assert subscriber._is_new(first | {"seq": 5})
+        assert subscriber._is_new(first | {"seq": 7})
+        assert subscriber._is_new(first | {"seq": 9})
         subscriber.close()
 
-    assert subscriber.lost == 4
+    assert subscriber.lost == 6
+    told = [record.getMessage().split()[0] for record in caplog.records if "were lost" in record.message]
+    assert told == ["4", "2"]  # the first at once, then together
 
 
 def test_slow_subscriber_slows_nobody():
@@ -342,7 +346,7 @@ def _next_message(subscriber):
 
 
 def _next_drained(subscriber):
-    while not (waiting := subscriber.drain(10)):
+    while not (waiting := subscriber.drain()):
         pass
     return waiting[0]
 

@@ -12,11 +12,13 @@ import pytest
 import zmq
 
 from streamer.publish.bus import Bus
+from streamer.publish.outlet import SEND_HWM
 from streamer.publish.reporter import Reporter
 from streamer.publish.subscribe import Subscriber
 from tests.publish.on_loop import sending
 
 PATIENCE_MS = 10_000
+BUSY_S = 0.3  # five times as long as it takes to send what was said last to one who reads
 
 
 @contextmanager
@@ -71,6 +73,26 @@ def test_a_gateway_has_the_state_of_all_stations_whenever_it_comes_and_what_foll
 
             assert {(m["station"], m["seq"]) for m in state} == {("a", 4999 + round), ("b", 4999)}
             assert then["seq"] == 5000 + round
+
+
+def test_a_gateway_that_is_busy_when_it_comes_has_the_states_of_more_stations_than_may_wait(
+    endpoint: str,
+) -> None:
+    count = 3 * SEND_HWM
+
+    def all_told(bus: Bus) -> None:
+        for number in range(count):
+            tell(f"s{number}")(bus)
+
+    with sending(endpoint) as on_loop:
+        on_loop.act(all_told)
+        with gateway(endpoint, hwm=10) as socket:
+            heard = {hear(socket)["station"]}
+            time.sleep(BUSY_S)
+            while len(heard) < count:
+                heard.add(hear(socket)["station"])
+
+    assert len(heard) == count
 
 
 def test_what_is_told_to_a_gateway_that_comes_is_not_told_to_subscribers_again(endpoint: str) -> None:

@@ -1,4 +1,4 @@
-"""What stations on three nodes bear: a node, the head and the gateway are killed, and a node is drained.
+"""What stations on three nodes bear: nodes, head and gateway are killed, one is drained, the key refused.
 
     python -m tests.system.cluster --stations 200 --per-shard 20
 
@@ -63,10 +63,11 @@ def troubles(
             "gateway_killed": _the_gateway_is_killed(on, ids),
             "drained": _a_node_is_drained(on, ids, quiet_s),
         }
+        everything = list(on.heard.messages)
+        figures["key_refused"] = _the_key_is_refused(on, ids)
         on.down()
         listen_for(on.heard, 1.0)
-        everything = on.heard.messages
-    last = {m["station"]: m["event"] for m in everything if m["kind"] == "status"}
+    last = {m["station"]: m["event"] for m in on.heard.messages if m["kind"] == "status"}
     return figures | {
         "messages": len(everything),
         "longest_hop_s": max(m["hop"] for m in everything if m["kind"] == "genre"),
@@ -163,6 +164,17 @@ def _a_node_is_drained(on: OnRay, ids: set[str], quiet_s: float) -> Figures:
             {m["station"] for m in told if m["kind"] == "genre" and m["state"] == "no-signal"}
         ),
     }
+
+
+def _the_key_is_refused(on: OnRay, ids: set[str]) -> Figures:
+    """Take the shards' key off the gateway's list, see that this is told, and put it back."""
+    key = on.gateway.allow_nobody()
+    on.heard.event("lost")
+    told = [note for note in on.state()["notes"] if key in note]
+    on.heard.all_there()
+    on.gateway.allow()
+    allowed = time.monotonic()
+    return {"told": told, "all_back_s": round(_until_heard(on, ids) - allowed, 1)}
 
 
 def signals(messages: list[Message]) -> dict[str, list[Message]]:

@@ -1,4 +1,4 @@
-"""Stations on a real Ray cluster behind a real gateway, and what one subscriber hears meanwhile."""
+"""Stations on a real Ray cluster behind a real gateway with keys, and what one subscriber hears meanwhile."""
 
 import json
 import os
@@ -15,6 +15,7 @@ import zmq
 from bench.ports import free_port
 from bench.radio import radio
 from bench.ray_nodes import Node, RayNodes
+from streamer.publish.keys import ALLOW_FILE, KEY_FILE, allow, make_key
 from tests.system.conftest import answers, stop, wait_until
 from tests.system.running import ROOT, Heard
 from tests.tiny_model import model_bytes
@@ -111,8 +112,8 @@ def on_ray(
     with ExitStack() as stack:
         play = stack.enter_context(radio(programme, stations))
         redis = stack.enter_context(_redis(folder))
-        inlet, outlet = f"tcp://127.0.0.1:{free_port()}", f"ipc://{folder}/gateway"
-        gateway = Gateway(inlet, outlet)
+        inlet = f"tcp://127.0.0.1:{free_port()}"
+        gateway = Gateway(folder, inlet)
         stack.callback(gateway.kill)
         heard = stack.enter_context(gateway.subscriber())
         ray = stack.enter_context(RayNodes())
@@ -121,7 +122,8 @@ def on_ray(
         lines = "".join(f"[[station]]\nid = 's{n}'\nsource = '{play.url(n)}'\n" for n in range(stations))
         config = folder / "cluster.toml"
         config.write_text(
-            f"gateways = ['{inlet}']\nhop = {hop}\n{model}[cluster]\nper_shard = {per_shard}\n{lines}"
+            f"gateways = ['{inlet}']\nhop = {hop}\n{model}[cluster]\nper_shard = {per_shard}\n"
+            f"[security]\nkey = '{folder}/{KEY_FILE}'\ngateway_key = '{gateway.key}'\n{lines}"
         )
         running = OnRay(ray, head, redis, config, heard, gateway, 2 * stations)
         for address in NODES:
@@ -130,15 +132,34 @@ def on_ray(
 
 
 class Gateway:
-    """A gateway that may be killed and started again."""
+    """A gateway that may be killed and started again, and lets in who has the key in the folder.
 
-    def __init__(self, inlet: str, outlet: str) -> None:
-        self._outlet = outlet
-        self._command = [sys.executable, "-m", "streamer.cli", "gateway", "--accept", inlet, "--bind", outlet]
+    Attributes:
+        key: its own public one.
+    """
+
+    def __init__(self, folder: Path, inlet: str) -> None:
+        self._outlet, self._config = f"ipc://{folder}/gateway", folder / "gateway.toml"
+        self._own, self._list = make_key(folder), folder / "inlet" / ALLOW_FILE
+        self.key = make_key(folder / "inlet").public.hex()
+        self._config.write_text(
+            f"bind = '{self._outlet}'\n[gateway]\naccept = '{inlet}'\n"
+            f"server_key = 'inlet/{KEY_FILE}'\nallow = 'inlet/{ALLOW_FILE}'\n"
+        )
+        self.allow()
         self.start()
 
     def start(self) -> None:
-        self.process = subprocess.Popen(self._command, cwd=ROOT, stderr=subprocess.DEVNULL, text=True)
+        command = [sys.executable, "-m", "streamer.cli", "gateway", "--config", str(self._config)]
+        self.process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL, text=True)
+
+    def allow(self) -> None:
+        allow(self._list, self._own.public, "shards")
+
+    def allow_nobody(self) -> str:
+        """Give the key that is refused now."""
+        self._list.write_text("")
+        return self._own.public.hex()
 
     def kill(self) -> None:
         stop(self.process)

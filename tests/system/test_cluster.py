@@ -35,5 +35,9 @@ def test_stations_outlive_their_node_and_their_head_and_move_without_a_gap(tmp_p
     assert drained["drained"], seen
     assert drained["longest_silence_s"] <= HOP, seen
     assert drained["told_as_lost"] == 0, seen
+    assert [
+        "doesn't hear 6 shard(s): it doesn't allow the key" in note for note in seen["key_refused"]["told"]
+    ] == [True], seen
+    assert seen["key_refused"]["all_back_s"] < 30, seen
     assert seen["twice_or_out_of_order"] == 0, seen
     assert seen["stopped_at_the_end"] == STATIONS, seen

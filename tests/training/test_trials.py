@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -81,6 +81,18 @@ def below(pid: int) -> dict[int, str]:
     return found
 
 
+def ended(process: subprocess.Popen[str], number: signal.Signals) -> tuple[int, str]:
+    """Ask a process to end; give its status, and what it has to say."""
+    process.send_signal(number)
+    _, err = process.communicate(timeout=WITHIN_S)
+    return process.returncode, err
+
+
+def gone(started: Iterable[int]) -> None:
+    """Wait until none of these processes is there any more."""
+    until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in started))
+
+
 def steps(run: Path) -> int:
     """Give how far a run came."""
     return json.loads((run / "run.json").read_text())["step"] if (run / "run.json").exists() else 0
@@ -115,11 +127,11 @@ def test_runs_of_a_cluster_equal_those_of_one_machine(
     with running(home, *words) as process:
         until(lambda: any(map(steps, runs)))
         started = below(process.pid)
-        process.send_signal(signal.SIGINT)
-        _, err = process.communicate(timeout=WITHIN_S)
-        assert process.returncode == 130
-        assert err == "training fit: stopped; the same command goes on from here\n"
-    until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in started))
+        assert ended(process, signal.SIGINT) == (
+            130,
+            "training fit: stopped; the same command goes on from here\n",
+        )
+    gone(started)
 
     reached = sum(map(steps, runs))
     assert reached < 2 * 300
@@ -193,10 +205,18 @@ def test_evaluation_finds_all_folds_and_gives_the_same_figures(prepared: Path, t
 def test_one_run_is_trained_on_a_cluster(
     prepared: Path, run_of_fold: Path, tmp_path: Path, home: Path
 ) -> None:
+    """Terminated as soon as there is a worker, with the status of a local training; and begun again."""
     run = tmp_path / "run"
-    options = ("--recipe", "smoke", "--data", prepared, "--out", run, "--folds", 2, "--fold", 0)
+    words = ("training", "fit", "--recipe", "smoke", "--data", prepared, "--out", run, "--folds", 2)
+    words += ("--fold", 0, "--ray", "local")
 
-    with running(home, "training", "fit", *options, "--ray", "local") as process:
+    with running(home, *words) as process:
+        until(lambda: any(name.startswith("ray::ImplicitFunc") for name in below(process.pid).values()))
+        started = below(process.pid)
+        assert ended(process, signal.SIGTERM) == (143, "")
+    gone(started)
+
+    with running(home, *words) as process:
         out, err = process.communicate(timeout=WITHIN_S)
 
     assert process.returncode == 0, err
