@@ -46,6 +46,26 @@ def test_what_is_none_of_ours_is_counted_and_passed_over() -> None:
     assert at.states() == {}
 
 
+def test_of_more_stations_than_there_can_be_the_first_ones_are_passed_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("streamer.gateway.voices.MOST_STATIONS", 2)
+    at, (message,) = voices(), Daemon(OLD).hears()
+    many = [(f"genre/{id}/".encode(), message[1]) for id in "abcd"]
+
+    assert at.take(many, 0.0) == many[:2]
+    assert (at.beyond, at.foreign) == (2, 0)
+
+
+@pytest.mark.timeout(30)  # two minutes where each is weighed against all before
+def test_whoever_comes_under_many_names_holds_up_nobody() -> None:
+    at, last = voices(), Daemon(NEW)
+    many = [Daemon(f"{number:05}").hears_nothing()[0] for number in range(20_000)]
+
+    assert at.take(many, 0.0)[:1] == many[:1]
+    assert told(at.take(last.hears(), 0.0))[-1] == ("genre", NEW, "music")
+
+
 def test_a_newer_daemon_takes_over_when_it_is_heard_with_its_last_status_first() -> None:
     at, old, new = voices(), Daemon(OLD), Daemon(NEW)
     at.take(old.tells("connected") + old.hears(), 0.0)
