@@ -161,6 +161,17 @@ def test_a_daemon_that_is_silent_is_told_as_lost_until_it_speaks_again() -> None
     assert [m["seq"] for m in read(at.tick(70.0, 1e9 + 70))] == [1, 2, 1]
 
 
+def test_the_change_of_a_daemon_that_is_back_is_not_told_for_a_time_before_it_was_lost() -> None:
+    at, daemon = voices(), Daemon(OLD)
+    at.take(daemon.hears(), 0.0)
+    lost = read(at.tick(SILENT_S + 2.0, 1e9 + SILENT_S + 2.0))
+
+    back = read(at.take(daemon.hears(at=1.0), SILENT_S + 3.0))  # held up on its way
+
+    assert [(m["kind"], m["boot"]) for m in back] == [("change", GATEWAY), ("genre", OLD)]
+    assert back[0]["time"] == lost[-1]["time"] > back[1]["time"]
+
+
 def test_a_long_hop_is_no_silence() -> None:
     at, daemon = voices(), Daemon(OLD)
     message = daemon.hears()[0][1].replace(b'"hop":1.0', b'"hop":20.0')
@@ -224,6 +235,7 @@ class Book:
         self._stopped: set[str] = set()
         self._seqs: dict[tuple[str, str], int] = {}
         self._last: dict[str, str] = {}
+        self._time = ""  # of what the gateway itself said last
 
     def enter(self, boot: str, act: str, now: float) -> None:
         self.spoke[boot] = now
@@ -242,6 +254,9 @@ class Book:
             again = kind == "status" and seq == before and self._last[kind] != boot
             assert seq > before or again, message
             self._seqs[kind, boot], self._last[kind] = seq, boot
+            if boot == GATEWAY:
+                assert message["time"] >= self._time, message
+                self._time = message["time"]
             if kind == "genre" and message["state"] == "music":
                 newer = [one for one in self.heard if one > boot and self.heard[one]]
                 assert all(now - self.spoke[one] > SILENT_S for one in newer), message
