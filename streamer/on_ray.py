@@ -23,6 +23,8 @@ START = (
     "--address HOST:PORT from one of them, or ray://HOST:10001 from elsewhere; set RAY_AUTH_MODE=token where "
     "it has a token"
 )
+OTHER = "Version mismatch"  # how Ray begins to say so
+SAME = "have the same Ray and the same Python here and on all of its machines"
 
 
 def load(what: str, environment: Mapping[str, str] = MappingProxyType({})) -> Any:
@@ -66,6 +68,10 @@ def connected(address: str | None, *, remedy: str = START, **options: Any) -> It
         with _without_stderr():
             ray.init(where, log_to_driver=False, logging_level=logging.CRITICAL, **options)
     except (OSError, OverflowError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
+        if OTHER in str(error):
+            raise ClusterError(
+                f"the Ray cluster at '{where}' is of another version: {reason(error)}", remedy=SAME
+            ) from error
         raise ClusterError(f"no Ray cluster answers at '{where}': {reason(error)}", remedy=remedy) from error
     logging.getLogger("ray").setLevel(logging.ERROR)
     with _ending_by(terminated):
@@ -81,6 +87,8 @@ def reason(error: Exception) -> str:
     raised = (
         any(line.lstrip().startswith("Traceback ") for line in lines) or " in its creation task" in lines[0]
     )
+    if lines[0].endswith(":") and not raised:
+        return " ".join(line.strip() for line in lines)
     return lines[-1 if raised else 0].strip()
 
 

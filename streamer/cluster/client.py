@@ -26,8 +26,8 @@ class Cluster:
 
     def desired(self) -> Desired | None:
         """Give what the cluster shall do; None where nothing was asked for."""
-        handle = _coordinator()
-        return None if handle is None else _decoded(lambda: unpack(_answer(handle.desired.remote())))
+        pieces = _ask("desired")
+        return None if pieces is None else _decoded(lambda: unpack(pieces))
 
     def bring(self, config: Config) -> bool:
         """Have the cluster follow a configuration; say whether that is anything new.
@@ -75,7 +75,9 @@ class Cluster:
 
     def rebalance(self) -> int:
         """Have shards move until all nodes are as full as each other; give how many will."""
-        moves: int = _answer(_up().rebalance.remote())
+        moves: int | None = _ask("rebalance")
+        if moves is None:
+            raise _not_up()
         return moves
 
     def state(self) -> ClusterState:
@@ -84,7 +86,9 @@ class Cluster:
         Raises:
             ClusterError: it is not up, or its coordinator gives no answer.
         """
-        answer = _answer(_up().state.remote())
+        answer = _ask("state")
+        if answer is None:
+            raise _not_up()
         state: ClusterState = _decoded(lambda: msgspec.msgpack.decode(answer, type=ClusterState))
         return state
 
@@ -125,30 +129,36 @@ class Cluster:
             self._follow(msgspec.structs.replace(before, **changes))
 
     def _follow(self, desired: Desired) -> None:
+        failed: ClusterError | None = None
         try:
             handle = fleet.start_coordinator(Coordinator, desired.revision, pack(desired))
+            _answer(handle.__ray_ready__.remote())
         except ActorAlreadyExistsError as error:
-            raise ClusterError(
-                "somebody else has changed what the cluster shall do at this moment", remedy="try again"
-            ) from error
-        _answer(handle.__ray_ready__.remote())
+            raise _overtaken() from error
+        except ClusterError as error:
+            failed = error
+        # A later one may have ended ours, or have been there before: a name is free again that was taken.
+        if fleet.coordinators()[-1:] > [desired.revision]:
+            raise _overtaken() from failed
+        if failed is not None:
+            raise failed
 
 
-def _coordinator() -> Any:
-    """Give the newest one; None where there is none."""
+def _ask(name: str) -> Any:
+    """Ask the newest coordinator, by the name of its method; None where there is none.
+
+    Raises:
+        ClusterError: it gives no answer, and no other has taken its place.
+    """
     while revisions := fleet.coordinators():
         try:
-            return fleet.coordinator(revisions[-1])
+            return _answer(getattr(fleet.coordinator(revisions[-1]), name).remote())
         except ValueError:  # another one has just taken its place
             time.sleep(LOOK_S)
+        except ClusterError:
+            if fleet.coordinators()[-1:] == revisions[-1:]:
+                raise
     return None
-
-
-def _up() -> Any:
-    handle = _coordinator()
-    if handle is None:
-        raise _not_up()
-    return handle
 
 
 def _answer(asked: Any) -> Any:
@@ -169,6 +179,12 @@ def _decoded(decode: Callable[[], Any]) -> Any:
             f"the cluster was brought up by another version of genrecast: {error}",
             remedy="use that one, or end it with 'genrecast cluster down' and bring it up again",
         ) from error
+
+
+def _overtaken() -> ClusterError:
+    return ClusterError(
+        "somebody else has changed what the cluster shall do at this moment", remedy="try again"
+    )
 
 
 def _not_up() -> ClusterError:

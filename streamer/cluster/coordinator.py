@@ -89,18 +89,22 @@ class Coordinator:
         while True:
             began = time.monotonic()
             try:
-                if fleet.coordinators()[-1] > self._desired.revision:
-                    return  # it ends us
-                fleet.end_coordinators(before=self._desired.revision)
-                self._look()
-                self._act()
-                if all(one.state or one.silent_s > WAITS_S for one in self._seen.placed):
-                    self._looked.set()
+                # A newer one ends us as soon as it has begun; until then we wait, for it may never begin.
+                if fleet.coordinators()[-1] <= self._desired.revision:
+                    self._bring()
             except RayError as error:  # the head is away: shards go on, and so do we, later
                 log.warning("Ray gives no answer: %s", reason(error))
             except Exception:
                 log.exception("the coordinator met what was not foreseen")
             time.sleep(max(0.0, LOOK_S - (time.monotonic() - began)))
+
+    def _bring(self) -> None:
+        """Bring what is a step nearer to what shall be."""
+        fleet.end_coordinators(before=self._desired.revision)
+        self._look()
+        self._act()
+        if all(one.state or one.silent_s > WAITS_S for one in self._seen.placed):
+            self._looked.set()
 
     def _look(self) -> None:
         self._polled.look()

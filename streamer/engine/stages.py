@@ -1,5 +1,6 @@
 """What CPU time is spent on: in a worker, by a stopwatch at the seams of the engine."""
 
+from collections import defaultdict
 from collections.abc import Mapping
 from time import process_time, thread_time
 
@@ -36,5 +37,8 @@ class Stages:
 
 def total(*accounts: Mapping[str, float]) -> dict[str, float]:
     """Add up what several spent, to the millisecond."""
-    stages = dict.fromkeys(stage for account in accounts for stage in account)
-    return {stage: round(sum(account.get(stage, 0.0) for account in accounts), 3) for stage in stages}
+    sums = defaultdict[str, float](float)
+    for account in accounts:
+        for stage, seconds in account.items():
+            sums[stage] += seconds
+    return {stage: round(seconds, 3) for stage, seconds in sums.items()}

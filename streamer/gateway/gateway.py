@@ -11,7 +11,7 @@ from streamer.engine.notify import Notifier
 from streamer.gateway.hearts import Hearts
 from streamer.gateway.inlet import Inlet
 from streamer.gateway.own import Own
-from streamer.gateway.voices import Voices
+from streamer.gateway.voices import MOST_STATIONS, Voices
 from streamer.publish.bus import Bus
 from streamer.publish.keys import server_keys
 from streamer.publish.messages import UNREADABLE, new_boot, topic
@@ -116,4 +116,7 @@ class Gateway:
             foreign, self._foreign, self._voices.foreign = self._foreign + self._voices.foreign, 0, 0
             if foreign:
                 log.warning("%d message(s) came that are none of genrecast's", foreign)
+            beyond, self._voices.beyond = self._voices.beyond, 0
+            if beyond:
+                log.warning("%d message(s) came of stations beyond the %d that fit", beyond, MOST_STATIONS)
             await until_due(self._news)

@@ -1,7 +1,7 @@
 """One heartbeat of many: how all daemons behind the gateway are together."""
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -14,6 +14,7 @@ from streamer.flow import State
 from streamer.gateway.voice import FORGOTTEN_S
 from streamer.publish.messages import Attending, Heartbeat, utc
 
+MOST_DAEMONS = 10_000  # as many shards as Ray is tested with: beyond, somebody makes them up
 GONE_S = 15.0  # three heartbeats: so long unheard of, a daemon is gone or hangs
 
 
@@ -25,20 +26,21 @@ class Counted(NamedTuple):
     restarts: int = 0
     cpu_by_stage: Mapping[str, float] = {}
 
-    def plus(self, beat: Heartbeat) -> "Counted":
-        """Add what one more had."""
+    def plus(self, beats: Sequence[Heartbeat]) -> "Counted":
+        """Add what some more had."""
         return Counted(
-            self.windows + beat.windows,
-            self.dropped + beat.dropped,
-            self.restarts + beat.restarts,
-            total(self.cpu_by_stage, beat.cpu_by_stage),
+            self.windows + sum(beat.windows for beat in beats),
+            self.dropped + sum(beat.dropped for beat in beats),
+            self.restarts + sum(beat.restarts for beat in beats),
+            total(self.cpu_by_stage, *(beat.cpu_by_stage for beat in beats)),
         )
 
 
 class Hearts:
     """Takes the heartbeats of daemons, and makes the gateway's own. Time is `now`, in seconds.
 
-    What counts from a daemon's start never runs back: it stays counted when the daemon has gone.
+    What counts from a daemon's start never runs back: it stays counted when the daemon has gone. Only of too
+    many the one that was heard of the longest ago is forgotten.
 
     Args:
         boot: id of this run of the gateway.
@@ -47,7 +49,7 @@ class Hearts:
 
     def __init__(self, boot: str, now: float) -> None:
         self._boot, self._pace = boot, Pace(now, cpu_s())
-        self._beats: dict[str, tuple[Heartbeat, float]] = {}
+        self._beats: dict[str, tuple[Heartbeat, float]] = {}  # the longest ago first
         self._past = Counted()
 
     def take(self, payload: bytes, now: float) -> bool:
@@ -57,7 +59,9 @@ class Hearts:
             msgspec.MsgspecError: it is none.
         """
         beat = msgspec.json.decode(payload, type=Heartbeat)
-        new = beat.boot not in self._beats
+        new = self._beats.pop(beat.boot, None) is None
+        if len(self._beats) >= MOST_DAEMONS:
+            del self._beats[next(iter(self._beats))]
         self._beats[beat.boot] = beat, now
         return new
 
@@ -69,11 +73,9 @@ class Hearts:
             attendants: the gateway's own.
             now: this moment.
         """
-        for boot in [boot for boot, (_, at) in self._beats.items() if now - at > FORGOTTEN_S]:
-            self._past = self._past.plus(self._beats.pop(boot)[0])
-        counted = self._past
-        for beat, _ in self._beats.values():
-            counted = counted.plus(beat)
+        over = [boot for boot, (_, at) in self._beats.items() if now - at > FORGOTTEN_S]
+        self._past = self._past.plus([self._beats.pop(boot)[0] for boot in over])
+        counted = self._past.plus([beat for beat, _ in self._beats.values()])
         here = [beat for beat, at in self._beats.values() if now - at <= GONE_S]
         spent_s = cpu_s()
         seq, uptime, cpu = self._pace.next(now, spent_s)

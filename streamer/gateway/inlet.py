@@ -15,7 +15,7 @@ from streamer.publish.messages import KINDS, ON_DEMAND
 from streamer.publish.subscribe import MAX_MESSAGE, WAITING
 from streamer.sections import GatewayConfig
 
-SLICE = 1000  # messages from one turn of the loop to the next
+SLICE = 2000  # frames from one turn of the loop to the next: a message has two
 _NOBLOCK = int(zmq.NOBLOCK)  # as a plain number: enumerations are slow
 
 
@@ -38,6 +38,7 @@ class Inlet:
         keys = server_keys(section)
         self._context = zmq.Context()
         self._sockets = [self._socket()]
+        self._before: dict[zmq.Socket[bytes], bytes] = {}  # the last frame of a slice
         self._gate = None if keys is None else Gate(keys, self._sockets[0], who="daemon")
         self._demand: frozenset[str] = frozenset()
         try:
@@ -105,20 +106,21 @@ class Inlet:
 
     def _read(self, socket: "zmq.Socket[bytes]") -> None:
         messages: list[tuple[bytes, bytes]] = []
-        receive = socket.recv
+        receive, before = socket.recv, self._before.pop(socket, b"")
         try:
             for _ in range(SLICE):
                 # To ask whether more frames follow takes five times as long as to receive them. A payload
                 # is known by its brace: a topic has none, since it begins with what we subscribe to.
-                name, payload = receive(_NOBLOCK), receive(_NOBLOCK)
-                while payload[:1] != b"{":
-                    name, payload = payload, receive(_NOBLOCK)
-                messages.append((name, payload))
+                frame = receive(_NOBLOCK)
+                if frame[:1] == b"{":
+                    messages.append((before, frame))
+                before = frame
         except zmq.Again:
             pass
         except zmq.ZMQError:
             return  # closed since the loop was told of it
         else:
+            self._before[socket] = before
             self._loop.call_soon(self._read, socket)
         if messages:
             self._hear(messages)

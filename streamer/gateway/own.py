@@ -14,6 +14,7 @@ from streamer.publish.messages import (
     encode,
     seconds,
     topic,
+    utc,
 )
 from streamer.publish.reporter import Memory, Reporter
 
@@ -31,6 +32,7 @@ class Own:
         self._boot = boot
         self._first = 0  # `seq` of a station that is new, or has been forgotten
         self._seqs: dict[str, dict[str, int]] = {}
+        self._newest: dict[str, float] = {}  # time of what was last said of a station: it never runs back
         self._sent: list[tuple[bytes, bytes]] = []
 
     def send(self, message: Message) -> None:
@@ -45,13 +47,14 @@ class Own:
             last: `genre` message of it, if there was one.
             time: this moment, in seconds since the epoch.
         """
-        memory, hop_s = Memory(seq=self._seqs_of(station)), 1.0
+        memory, hop_s = Memory(seq=self._seqs_of(station), newest=self._newest.get(station, 0.0)), 1.0
         if (said := _read(last)) is not None:
             memory.state, memory.genre, hop_s = said.state, said.genre, said.hop
-            memory.since, memory.newest = seconds(said.since), seconds(said.time)
+            memory.since, memory.newest = seconds(said.since), max(seconds(said.time), memory.newest)
         reporter = Reporter(self, station, self._boot, (), memory)
         reporter.status("lost", now=time, reason=UpstreamError.code, detail=LOST)
         reporter.no_signal(position_s=0.0, now=time, hop_s=hop_s)
+        self._newest[station] = memory.newest
         return self._taken()
 
     def change(self, station: str, before: bytes | None, after: bytes) -> list[tuple[bytes, bytes]]:
@@ -62,12 +65,14 @@ class Own:
         seqs = self._seqs_of(station)
         seq = seqs["change"]
         seqs["change"] = seq + 1
+        # Who is back after it was lost begins with what it heard before we said so.
+        newest = self._newest[station] = max(seconds(becomes.time), self._newest.get(station, 0.0))
         self.send(
             Change(
                 station=station,
                 seq=seq,
                 boot=self._boot,
-                time=becomes.time,
+                time=utc(newest),
                 from_=ChangeFrom(state=was.state, genre=was.genre, since=was.since),
                 to=ChangeTo(state=becomes.state, genre=becomes.genre, confidence=becomes.confidence),
                 title=becomes.title,
@@ -77,6 +82,7 @@ class Own:
 
     def forget(self, station: str) -> None:
         """Keep nothing of a station any more; should it come again, no `seq` does that it had."""
+        self._newest.pop(station, None)
         self._first = max([self._first, *self._seqs.pop(station, {}).values()])
 
     def _seqs_of(self, station: str) -> dict[str, int]:

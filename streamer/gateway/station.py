@@ -12,7 +12,8 @@ from streamer.publish.messages import topic
 
 Sent: TypeAlias = list[tuple[bytes, bytes]]
 
-# Also of who has gone: what is told again when a connection comes back must not pass for new.
+# Also of who has gone: what is told again when a connection comes back must not pass for new. No more: each
+# message of a station is weighed against all of them.
 MOST_OTHERS = 3
 
 
@@ -69,8 +70,6 @@ class Station:
         """Have another speak for it where that is due, or say that it is lost; `time` is since the epoch."""
         if self._others:
             self._settle(now, out)
-            while len(self._others) > MOST_OTHERS:
-                del self._others[min(self._others, key=lambda boot: self._others[boot].at)]
         if self.current.is_silent(now) and not (self.current.stopped or self._lost):
             lost = self._own.lost(self._id, self._said, time)
             self._status, self._said = lost[0][1], lost[-1][1]
@@ -89,6 +88,8 @@ class Station:
         new = voice.take(kind, message[1], head, now)
         if new and self._settle(now, out) and kind not in ("status", "genre"):
             out.append(message)
+        if len(self._others) > MOST_OTHERS:
+            del self._others[min(self._others, key=lambda boot: self._others[boot].at)]
 
     def _settle(self, now: float, out: Sent) -> bool:
         """Have that one of the others take over that may and is heard, or else is the newest; True if so."""

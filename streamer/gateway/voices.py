@@ -13,6 +13,7 @@ from streamer.gateway.voice import Head
 from streamer.publish.memory import TOLD
 from streamer.publish.messages import UNREADABLE, topic
 
+MOST_STATIONS = 200_000  # twice what one cluster's file may have: beyond, somebody makes them up
 _TOPIC = re.compile(rf"({'|'.join(TOLD)})/([a-z0-9][a-z0-9_-]{{0,63}})/")
 
 
@@ -21,13 +22,14 @@ class Voices:
 
     Attributes:
         foreign: messages that were none of ours.
+        beyond: messages of stations of which there are too many.
 
     Args:
         own: says what no daemon says.
     """
 
     def __init__(self, own: Own) -> None:
-        self.foreign = 0
+        self.foreign = self.beyond = 0
         self._own = own
         self._stations: dict[str, Station] = {}
         self._topics: dict[bytes, tuple[str, Station]] = {}
@@ -47,7 +49,6 @@ class Voices:
                 continue
             known = topics.get(name) or self._know(name)
             if known is None:
-                self.foreign += 1
                 continue
             kind, station = known
             station.take(kind, message, head, now, out)
@@ -82,12 +83,16 @@ class Voices:
         self._own.forget(id)
 
     def _know(self, name: bytes) -> tuple[str, Station] | None:
-        """Take note of a topic; None where it is none of ours."""
+        """Take note of a topic; None where it is none of ours, or of a station too many."""
         match = _TOPIC.fullmatch(name.decode("utf-8", "replace"))
         if match is None:
+            self.foreign += 1
             return None
         kind, id = match.groups()
         if id not in self._stations:
+            if len(self._stations) >= MOST_STATIONS:
+                self.beyond += 1
+                return None
             self._stations[id] = Station(id, self._own)
         self._topics[name] = known = kind, self._stations[id]
         return known

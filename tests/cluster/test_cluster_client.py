@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from ray.exceptions import ActorAlreadyExistsError
+from ray.exceptions import ActorAlreadyExistsError, RayActorError
 
 from streamer.cluster import client
 from streamer.cluster.client import Cluster
@@ -138,6 +138,34 @@ def test_two_who_bring_at_the_same_moment_don_t(fleet: Fleet) -> None:
     fleet.taken = 1
     with pytest.raises(ClusterError, match="somebody else"):
         Cluster().bring(CONFIG)
+
+
+def test_who_is_overtaken_by_a_later_change_is_told(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
+    Cluster().bring(CONFIG)
+
+    def overtaken(kind: type, revision: int, pieces: list[bytes]) -> Handle:
+        fleet.handles = {revision + 1: Handle(pieces)}  # while we were reading what is there
+        return Handle(pieces)
+
+    monkeypatch.setattr(client.fleet, "start_coordinator", overtaken)
+    with pytest.raises(ClusterError, match="somebody else"):
+        Cluster().bring(msgspec.structs.replace(CONFIG, hop=0.5))
+
+
+def test_a_coordinator_that_ends_while_it_is_asked_has_one_in_its_place(
+    fleet: Fleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Cluster().bring(CONFIG)
+    ((revision, ended),) = fleet.handles.items()
+
+    def get(answer: Any, timeout: float) -> Any:
+        if answer is ended.made_of:
+            fleet.handles = {revision + 1: Handle(list(ended.made_of))}
+            raise RayActorError
+        return answer
+
+    monkeypatch.setattr(sys.modules["ray"], "get", get)
+    assert Cluster().desired() is not None
 
 
 def test_at_the_end_nothing_is_left_of_what_a_coordinator_was_just_starting(fleet: Fleet) -> None:

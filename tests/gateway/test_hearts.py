@@ -4,6 +4,7 @@ import jsonschema
 import msgspec
 import pytest
 
+from streamer.gateway import hearts
 from streamer.gateway.hearts import GONE_S, Hearts
 from streamer.gateway.voice import FORGOTTEN_S
 from streamer.publish.messages import Attending, Heartbeat, encode, schema, utc
@@ -65,6 +66,15 @@ def test_a_daemon_that_is_gone_counts_no_more_and_what_it_has_counted_stays() ->
         told = hearts.beat({}, {}, at)
         assert counted(told) == (250, 20, 2, 4.0)
     assert hearts.beat({}, {}, GONE_S + 1.0).daemons == 0
+
+
+def test_of_more_daemons_than_there_can_be_the_last_ones_are_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hearts, "MOST_DAEMONS", 2)
+    made_up = heard(beat("a", model="a"), beat("b", model="b"), beat("a", model="a"), beat("c", model="c"))
+
+    told = made_up.beat({}, {}, 1.0)
+
+    assert (told.daemons, told.model) == (2, "a, c")
 
 
 def test_without_daemons_there_is_one_too() -> None:

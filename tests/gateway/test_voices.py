@@ -46,6 +46,26 @@ def test_what_is_none_of_ours_is_counted_and_passed_over() -> None:
     assert at.states() == {}
 
 
+def test_of_more_stations_than_there_can_be_the_first_ones_are_passed_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("streamer.gateway.voices.MOST_STATIONS", 2)
+    at, (message,) = voices(), Daemon(OLD).hears()
+    many = [(f"genre/{id}/".encode(), message[1]) for id in "abcd"]
+
+    assert at.take(many, 0.0) == many[:2]
+    assert (at.beyond, at.foreign) == (2, 0)
+
+
+@pytest.mark.timeout(30)  # two minutes where each is weighed against all before
+def test_whoever_comes_under_many_names_holds_up_nobody() -> None:
+    at, last = voices(), Daemon(NEW)
+    many = [Daemon(f"{number:05}").hears_nothing()[0] for number in range(20_000)]
+
+    assert at.take(many, 0.0)[:1] == many[:1]
+    assert told(at.take(last.hears(), 0.0))[-1] == ("genre", NEW, "music")
+
+
 def test_a_newer_daemon_takes_over_when_it_is_heard_with_its_last_status_first() -> None:
     at, old, new = voices(), Daemon(OLD), Daemon(NEW)
     at.take(old.tells("connected") + old.hears(), 0.0)
@@ -141,6 +161,17 @@ def test_a_daemon_that_is_silent_is_told_as_lost_until_it_speaks_again() -> None
     assert [m["seq"] for m in read(at.tick(70.0, 1e9 + 70))] == [1, 2, 1]
 
 
+def test_the_change_of_a_daemon_that_is_back_is_not_told_for_a_time_before_it_was_lost() -> None:
+    at, daemon = voices(), Daemon(OLD)
+    at.take(daemon.hears(), 0.0)
+    lost = read(at.tick(SILENT_S + 2.0, 1e9 + SILENT_S + 2.0))
+
+    back = read(at.take(daemon.hears(at=1.0), SILENT_S + 3.0))  # held up on its way
+
+    assert [(m["kind"], m["boot"]) for m in back] == [("change", GATEWAY), ("genre", OLD)]
+    assert back[0]["time"] == lost[-1]["time"] > back[1]["time"]
+
+
 def test_a_long_hop_is_no_silence() -> None:
     at, daemon = voices(), Daemon(OLD)
     message = daemon.hears()[0][1].replace(b'"hop":1.0', b'"hop":20.0')
@@ -204,6 +235,7 @@ class Book:
         self._stopped: set[str] = set()
         self._seqs: dict[tuple[str, str], int] = {}
         self._last: dict[str, str] = {}
+        self._time = ""  # of what the gateway itself said last
 
     def enter(self, boot: str, act: str, now: float) -> None:
         self.spoke[boot] = now
@@ -222,6 +254,9 @@ class Book:
             again = kind == "status" and seq == before and self._last[kind] != boot
             assert seq > before or again, message
             self._seqs[kind, boot], self._last[kind] = seq, boot
+            if boot == GATEWAY:
+                assert message["time"] >= self._time, message
+                self._time = message["time"]
             if kind == "genre" and message["state"] == "music":
                 newer = [one for one in self.heard if one > boot and self.heard[one]]
                 assert all(now - self.spoke[one] > SILENT_S for one in newer), message
