@@ -5,14 +5,15 @@ from pathlib import Path
 
 import zmq
 
-from streamer.gateway.inlet import RECEIVE_HWM, SLICE, Inlet
+from streamer.gateway.inlet import SLICE, Inlet
+from streamer.publish.subscribe import WAITING
 from streamer.sections import GatewayConfig
 
 GOOD = (b"genre/a/", b"{}")
 
 
 def test_whoever_sends_what_is_none_of_ours_leaves_the_others_their_turns(tmp_path: Path) -> None:
-    assert asyncio.run(turns_until_heard(tmp_path)) >= (RECEIVE_HWM - 1) // SLICE
+    assert asyncio.run(turns_until_heard(tmp_path)) >= (WAITING - 1) // SLICE
 
 
 async def turns_until_heard(folder: Path) -> int:
@@ -36,7 +37,7 @@ async def turns_until_heard(folder: Path) -> int:
         inlet.start(hear)
         while not stranger.poll(0):  # it is not subscribed to yet
             await asyncio.sleep(0.01)
-        for _ in range(RECEIVE_HWM - 1):
+        for _ in range(WAITING - 1):
             stranger.send(b"genre/x/")
         stranger.send_multipart(GOOD)
 
