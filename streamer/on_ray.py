@@ -5,7 +5,9 @@ import logging
 import os
 import signal
 import socket
-from collections.abc import Iterator, Mapping
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -18,6 +20,8 @@ QUIET = {
     "RAY_DEDUP_LOGS_SKIP_REGEX": ".*",
 }
 KNOCK_S = 5.0  # Ray itself tries for two minutes, and can't be interrupted
+LOOK_S = 1.0  # from one look at the head and at our own node to the next
+AWAY_S = 45.0  # the longest that a head is waited for: a minute after its last word Ray ends its processes
 START = (
     "start one with 'ray start --head', and 'ray start --address HOST:PORT' on other machines; name it with "
     "--address HOST:PORT from one of them, or ray://HOST:10001 from elsewhere; set RAY_AUTH_MODE=token where "
@@ -25,6 +29,8 @@ START = (
 )
 OTHER = "Version mismatch"  # how Ray begins to say so
 SAME = "have the same Ray and the same Python here and on all of its machines"
+
+log = logging.getLogger(__name__)
 
 
 def load(what: str, environment: Mapping[str, str] = MappingProxyType({})) -> Any:
@@ -81,6 +87,32 @@ def connected(address: str | None, *, remedy: str = START, **options: Any) -> It
             ray.shutdown()
 
 
+@contextlib.contextmanager
+def watched(ray: Any, cut_off: Callable[[ClusterError], None]) -> Iterator[None]:
+    """Look whether the cluster is there as long as something waits for answers of it.
+
+    Where our own node is lost, as it is when the head was killed on this machine, Ray's libraries wait for
+    ever, or it ends the process without a word; where the head stays away it does so after a minute.
+
+    Args:
+        ray: connected.
+        cut_off: is called from a thread when no answer will come; it should end the process, since what
+            waits may not give up.
+    """
+    over = threading.Event()
+
+    def watch() -> None:
+        if (why := _lost(ray, over)) is not None:
+            cut_off(ClusterError(why, remedy="the same command goes on from here, once a cluster is there"))
+
+    if not ray.util.client.ray.is_connected():  # a client of a cluster looks by itself
+        threading.Thread(target=watch, daemon=True).start()
+    try:
+        yield
+    finally:
+        over.set()
+
+
 def reason(error: Exception) -> str:
     """Give in one line why something failed: what an actor raised comes with its traceback, which ends so."""
     lines = str(error).strip().splitlines() or [type(error).__name__]
@@ -90,6 +122,35 @@ def reason(error: Exception) -> str:
     if lines[0].endswith(":") and not raised:
         return " ".join(line.strip() for line in lines)
     return lines[-1 if raised else 0].strip()
+
+
+def _lost(ray: Any, over: threading.Event) -> str | None:
+    """Give what is lost, as soon as something is; None when it is over."""
+    about = ray.get_runtime_context()
+    head, id = about.gcs_address, about.get_node_id()
+    (node,) = (each for each in ray.nodes() if each["NodeID"] == id)
+    raylet = f"{node['NodeManagerAddress']}:{node['NodeManagerPort']}"
+    heard = told = time.monotonic()
+    while not over.wait(LOOK_S):
+        if not _answers(raylet):
+            return f"the Ray node that this command runs on, {raylet}, is lost"
+        now = time.monotonic()
+        if _answers(head):
+            heard = told = now
+        elif now - heard > AWAY_S:
+            return f"the head of the cluster, {head}, has been away for {AWAY_S:g} s"
+        elif told == heard:
+            log.warning("the head of the cluster, %s, gives no answer", head)
+            told = now
+    return None
+
+
+def _answers(address: str) -> bool:
+    try:
+        _knock(address)
+    except OSError:
+        return False
+    return True
 
 
 def _knock(address: str) -> None:

@@ -11,6 +11,7 @@ import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -23,6 +24,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from streamer import on_ray
 from streamer.errors import ClusterError, GenrecastError
 from training import checkpoint
+from training.console import guarded
 from training.console import out as console
 from training.errors import DataError, RunError
 from training.fit import Job, fit
@@ -80,7 +82,11 @@ def train_on_ray(jobs: Sequence[Job], cluster: Cluster) -> None:
     # Of a cluster of our own, near the least that Ray takes: trials hand over nothing.
     own = {"include_dashboard": False, "object_store_memory": STORE_BYTES}
     options = own if cluster.address == LOCAL else {}
-    with _seen(jobs) as here, on_ray.connected(cluster.address, remedy=START, **options):
+    with (
+        _seen(jobs) as here,
+        on_ray.connected(cluster.address, remedy=START, **options),
+        on_ray.watched(ray, partial(_cut_off, here)),
+    ):
         each = _given(jobs, cluster)
         _check_machines(here, each, len(jobs))
         if not each["gpu"]:
@@ -100,6 +106,16 @@ def train_on_ray(jobs: Sequence[Job], cluster: Cluster) -> None:
             ).fit()
     if teller.failed is not None:
         raise teller.failed
+
+
+def _cut_off(here: Here, error: ClusterError) -> None:
+    """End at once; what waits for Ray would not."""
+
+    def fail() -> None:
+        raise error
+
+    here.mark.unlink(missing_ok=True)
+    os._exit(guarded(fail, name="training"))
 
 
 def _trial(config: dict[str, Any], jobs: Sequence[Job], here: Here) -> dict[str, str]:

@@ -6,7 +6,7 @@ What a slot says travels as data, failures too, so that Ray tries again what die
 import contextlib
 import logging
 import os
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -21,7 +21,7 @@ from streamer.archive.plan import Part
 from streamer.archive.run import Done, Slot, Work
 from streamer.engine.wire import Failure, as_error, failure_of
 from streamer.errors import ClusterError, GenrecastError
-from streamer.on_ray import connected, reason
+from streamer.on_ray import connected, reason, watched
 from streamer.text import path_text
 
 IN_FLIGHT = 2  # parts a core, one of which waits: with one alone Ray's pool never grows
@@ -61,7 +61,13 @@ class NodeSlot:
 
 
 def run_there(
-    work: Work, parts: Sequence[Part], jobs: int | None, *, address: str | None, seen: bytes
+    work: Work,
+    parts: Sequence[Part],
+    jobs: int | None,
+    *,
+    address: str | None,
+    seen: bytes,
+    cut_off: Callable[[ClusterError], None],
 ) -> Generator[Done, None, None]:
     """Tag parts on a cluster; give each part as it is done.
 
@@ -71,12 +77,13 @@ def run_there(
         jobs: at most so many at a time; None for all cores of the cluster.
         address: of the cluster; None for `RAY_ADDRESS`, or the one that runs on this machine.
         seen: a local file that has just been listed, b"" where there is none.
+        cut_off: see `on_ray.watched`.
 
     Raises:
         ClusterError: there is no such cluster, or its nodes can't do it.
         GenrecastError: as of `Slot.run`.
     """
-    with _connected(address):
+    with _connected(address, cut_off):
         most = min(jobs or len(parts), len(parts))
         compute = ray.data.ActorPoolStrategy(
             min_size=1,
@@ -102,8 +109,8 @@ def run_there(
 
 
 @contextlib.contextmanager
-def _connected(address: str | None) -> Iterator[None]:
-    with connected(address):
+def _connected(address: str | None, cut_off: Callable[[ClusterError], None]) -> Iterator[None]:
+    with connected(address), watched(ray, cut_off):
         context = ray.data.DataContext.get_current()
         context.enable_progress_bars = context.print_on_execution_start = False
         logging.getLogger("ray.data").setLevel(logging.ERROR)

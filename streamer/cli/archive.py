@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 import click
 
 from streamer import log, on_ray
-from streamer.errors import ArchiveError, MissingExtraError
+from streamer.cli.ending import leave
+from streamer.errors import ArchiveError, ClusterError, MissingExtraError
 
 if TYPE_CHECKING:
     from streamer.archive.plan import Tags
@@ -67,7 +68,7 @@ def tag(
     work, tally = Work(place.out, data, name, tags), Tally(plan.todo, time.monotonic())
     if cluster:
         seen = next((each.path for each in media if each.size and b"://" not in each.path), b"")
-        dones = run_there(work, plan.todo, jobs, address=address, seen=seen)
+        dones = run_there(work, plan.todo, jobs, address=address, seen=seen, cut_off=_cut_off)
     else:
         dones = run_here(work, plan.todo, jobs or cores())
     signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -87,6 +88,14 @@ def tag(
         raise ArchiveError(
             f"none of the {tally.files:,} files could be tagged", remedy=f"{place.out}/errors says why"
         )
+
+
+def _cut_off(error: ClusterError) -> None:
+    """End at once; what waits for Ray would not."""
+    from rich.console import Console
+
+    Console(stderr=True).show_cursor()  # which is hidden while the progress is shown
+    leave([error])
 
 
 def _tags(data: bytes, name: str) -> "Tags":

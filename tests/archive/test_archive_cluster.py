@@ -138,3 +138,18 @@ def test_a_node_that_is_killed_loses_nothing(running, nodes):
     assert process.returncode == 0, said
     assert len(rows(out, "errors")) == 3
     assert_each_once(out, 300)
+
+
+def test_a_head_that_is_killed_ends_the_command_and_loses_nothing(running, nodes, genrecast, tiny):
+    """The last one: nothing is left of the cluster."""
+    process, archive, out = running
+
+    nodes.nodes.pop(0).kill()
+    said = process.communicate(timeout=60)[1]
+
+    assert process.returncode == 14
+    assert "is lost" in said
+    assert "the same command goes on" in said
+    assert "Traceback" not in said
+    assert genrecast("classify", "--model", tiny, archive, "--out", out).returncode == 0
+    assert_each_once(out, 300)
