@@ -9,7 +9,7 @@ from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from streamer.cluster.state import NodeState, Placed
+from streamer.cluster.state import NodeState, Placed, by_reason
 
 PATIENCE_S = 20.0  # with stations that an engine that runs doesn't hear, and the one before did
 AT_ONCE = 4  # shards that move: each takes room twice while it does
@@ -194,21 +194,26 @@ def _takes_over(goal: Goal, new: Placed, olds: list[Placed], share: frozenset[st
 def _moves(goal: Goal, seen: Seen, groups: Mapping[int, list[Placed]]) -> tuple[list[Create], list[str]]:
     moving = sum(len(group) > 1 for group in groups.values())
     taken = Counter(one.node for one in seen.placed)
-    room = {node.id: node.slots - taken[node.id] for node in seen.nodes if not node.drained}
-    moves, notes = list[Create](), list[str]()
+    stays = Counter(group[-1].node for group in groups.values())
+    slots = {node.id: node.slots for node in seen.nodes if not node.drained}
+    moves, reasons = list[Create](), list[tuple[int, str]]()
     for number, group in groups.items():
         why = _must_move(goal, seen, group[-1]) if number < goal.shards else None
         moves_already = len(group) > 1
         if why is None or (why != REMADE if moves_already else moving >= AT_ONCE):
             continue
-        node = seen.wanted.get(number) or max(room, key=lambda id: room[id], default="")
-        if room.get(node, 0) < 1:
-            notes.append(f"shard {number} can't move: {why}, and no other node has room for it")
+        room = [id for id, most in slots.items() if taken[id] < most]
+        stays[group[-1].node] -= 1
+        node = seen.wanted.get(number) or min(room, key=lambda id: (stays[id] + 1) / slots[id], default="")
+        if node not in room:
+            stays[group[-1].node] += 1
+            reasons.append((number, f"can't move: {why}, and no other node has room"))
             continue
-        room[node] -= 1
+        taken[node] += 1
+        stays[node] += 1
         moving += not moves_already
         moves.append(Create(number, group[-1].generation + 1, node))
-    return moves, notes
+    return moves, by_reason(reasons)
 
 
 def _must_move(goal: Goal, seen: Seen, one: Placed) -> str | None:

@@ -1,6 +1,11 @@
 """What is told of a cluster: by a shard to the coordinator, and by the coordinator to whoever asks."""
 
+from collections import defaultdict
+from collections.abc import Iterable
+
 import msgspec
+
+NAMED = 3  # shards in a sentence about them
 
 
 class ShardState(msgspec.Struct, frozen=True, kw_only=True):
@@ -108,3 +113,16 @@ class ClusterState(msgspec.Struct, frozen=True, kw_only=True):
     placed: tuple[Placed, ...]
     moving: int = 0
     notes: tuple[str, ...] = ()
+
+
+def by_reason(reasons: Iterable[tuple[int, str]]) -> list[str]:
+    """Give a sentence for each of the reasons that shards have, by their numbers."""
+    having = defaultdict[str, list[int]](list)
+    for number, why in reasons:
+        having[why].append(number)
+    notes = []
+    for why, numbers in having.items():
+        some, more = ", ".join(map(str, numbers[:NAMED])), len(numbers) - NAMED
+        who = f"shard{'s' if len(numbers) > 1 else ''} {some}{f' and {more} more' if more > 0 else ''}"
+        notes.append(f"{who}: {why}")
+    return notes

@@ -4,7 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping
 
 from streamer.cluster.plan import Seen
-from streamer.cluster.state import ClusterState, Placed
+from streamer.cluster.state import ClusterState, Placed, by_reason
 from streamer.sections import ClusterConfig
 
 WAITS_S = 5.0  # what an instance said longer ago than that isn't taken for true any more
@@ -25,19 +25,22 @@ def is_empty(state: ClusterState, node: str) -> bool:
 
 def notes_on(seen: Seen, shards: int, troubles: Mapping[int, str], cluster: ClusterConfig) -> list[str]:
     """Give what stands in the way of shards and can't be mended from here, one sentence each."""
-    notes, there = list[str](), {one.number for one in seen.placed}
-    for number in range(shards):
-        if number not in there:
-            notes.append(f"shard {number} is not there: {troubles.get(number, 'it is being started')}")
+    there = {one.number for one in seen.placed}
+    reasons = [
+        (number, f"not there: {troubles.get(number, 'being started')}")
+        for number in range(shards)
+        if number not in there
+    ]
     needs = [f"{cluster.cpus:g} CPU"] if cluster.cpus else []
     needs += [f"{cluster.per_shard} of '{cluster.resource}'"] if cluster.resource else []
     for one in seen.placed:
         if one.state is not None and one.state.failure is not None:
-            notes.append(f"shard {one.number}: its engine can't run: {one.state.failure}")
+            reasons.append((one.number, f"its engine can't run: {one.state.failure}"))
         if one.silent_s > WAITS_S:
             why = troubles.get(one.number, f"it needs a node with {' and '.join(needs)} free")
-            notes.append(f"shard {one.number} gives no answer: {why}")
+            reasons.append((one.number, f"no answer: {why}"))
     deaf = Counter(each for one in seen.placed if one.state is not None for each in one.state.deaf.items())
+    notes = by_reason(reasons)
     notes += [
         f"gateway {gateway} doesn't hear {count} shard(s): {why}" for (gateway, why), count in deaf.items()
     ]

@@ -66,9 +66,17 @@ def test_what_stands_in_the_way_is_told() -> None:
         tried={},
     )
     assert notes_on(seen, 3, {2: "No module named 'streamer'"}, ClusterConfig()) == [
-        "shard 2 is not there: No module named 'streamer'",
-        "shard 1 gives no answer: it needs a node with 0.5 CPU and 125 of 'station' free",
+        "shard 2: not there: No module named 'streamer'",
+        "shard 1: no answer: it needs a node with 0.5 CPU and 125 of 'station' free",
         "gateway tcp://g:1 doesn't hear 1 shard(s): it is not there",
+    ]
+
+
+def test_shards_without_room_are_told_together() -> None:
+    waiting = [Placed(number=number, generation=0, state=None, silent_s=9.0) for number in range(95)]
+    seen = Seen(placed=tuple(waiting), nodes=NODES, wanted={}, tried={})
+    assert notes_on(seen, 95, {}, ClusterConfig()) == [
+        "shards 0, 1, 2 and 92 more: no answer: it needs a node with 0.5 CPU and 125 of 'station' free"
     ]
 
 

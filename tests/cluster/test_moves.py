@@ -134,6 +134,20 @@ def test_a_successor_that_waits_for_room_is_called_off_when_nothing_has_to_move_
     assert world.settled()
 
 
+@given(st.integers(8, 40), st.integers(8, 40), st.integers(1, 8))
+@settings(deadline=None)
+def test_engines_that_are_made_anew_leave_nodes_as_evenly_full_as_they_were(x: int, y: int, n: int) -> None:
+    world = World({"x": x, "y": y}, begin_ticks=2, hear_ticks=1)
+    world.want(STATIONS, n)
+    settle(world)
+    world.wanted = balance(world.seen())
+    settle(world)
+    world.wanted = {}
+    world.want(STATIONS, n, "another")
+    settle(world)
+    assert balance(world.seen()) == {}
+
+
 def test_without_room_nothing_moves_and_that_is_told() -> None:
     world = World({"x": 3, "y": 2}, begin_ticks=1, hear_ticks=1)
     world.want(STATIONS, 5)
