@@ -60,7 +60,16 @@ def forget(place: Place, parts: Iterable[Part]) -> None:
         ArchiveError: it can't be taken away.
     """
     for part in _present(place, FOLDER, parts):
-        place.remove(f"{FOLDER}/{file_name(part.number)}")
+        forget_one(place, part)
+
+
+def forget_one(place: Place, part: Part) -> None:
+    """Take away what is written of a part, where anything is; the others aren't looked at.
+
+    Raises:
+        ArchiveError: it can't be taken away.
+    """
+    place.remove(f"{FOLDER}/{file_name(part.number)}")
 
 
 def failures(place: Place, parts: Iterable[Part]) -> dict[int, frozenset[bytes]]:

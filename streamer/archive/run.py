@@ -7,7 +7,7 @@ from collections.abc import Generator, Sequence
 
 import msgspec
 
-from streamer.archive.again import forget
+from streamer.archive.again import forget_one
 from streamer.archive.place import Place
 from streamer.archive.plan import Part, Tags, file_name
 from streamer.archive.tables import Tables
@@ -84,7 +84,7 @@ class Slot:
         for table, data in self._tables.encode(rows).items():
             self._place.write(f"{table}/{file_name(part.number)}", data)
         if part.failed or part.changed:
-            forget(self._place, [part])
+            forget_one(self._place, part)
         tagged = {path: answer for path, answer in answers.items() if isinstance(answer, Tagged)}
         return Done(
             part.number,
