@@ -28,6 +28,11 @@ class Plan(NamedTuple):
     unnamed: int
     changed: int
 
+    @property
+    def files(self) -> int:
+        """How many files it has in all."""
+        return sum(len(part.media) for part in self.parts)
+
 
 def open_plan(place: Place, media: Sequence[Media], tags: Tags, *, again: bool = False) -> Plan:
     """Give the plan that is there, with what is new among the media, or a new one.

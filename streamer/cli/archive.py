@@ -84,7 +84,7 @@ def tag(
     click.echo(f"{place.out}: {tally.summary(time.monotonic())}", err=True)
     if tally.errors:
         click.echo(f"why they failed: {place.out}/errors; --again tries them once more", err=True)
-    if tally.files and tally.errors == sum(len(part.media) for part in plan.parts):
+    if tally.files and tally.errors == plan.files:
         raise ArchiveError(
             f"none of the {tally.files:,} files could be tagged", remedy=f"{place.out}/errors says why"
         )
@@ -112,11 +112,10 @@ def _tags(data: bytes, name: str) -> "Tags":
 
 def _tell(plan: "Plan", out: str) -> None:
     """Say what there is to be done."""
-    files = sum(len(part.media) for part in plan.parts)
     todo = sum(len(part.tried) for part in plan.todo)
     failed = sum(len(part.failed) for part in plan.todo)
     changed = sum(len(part.changed) for part in plan.todo)
-    say.info("%s: %s of %s files are to be tagged", out, f"{todo:,}", f"{files:,}")
+    say.info("%s: %s of %s files are to be tagged", out, f"{todo:,}", f"{plan.files:,}")
     if failed or changed:
         say.info("again: %s that failed, %s that have changed since", f"{failed:,}", f"{changed:,}")
     if plan.changed:
