@@ -130,18 +130,18 @@ def _lost(ray: Any, over: threading.Event) -> str | None:
     head, id = about.gcs_address, about.get_node_id()
     (node,) = (each for each in ray.nodes() if each["NodeID"] == id)
     raylet = f"{node['NodeManagerAddress']}:{node['NodeManagerPort']}"
-    heard = told = time.monotonic()
+    heard, told = time.monotonic(), False
     while not over.wait(LOOK_S):
         if not _answers(raylet):
             return f"the Ray node that this command runs on, {raylet}, is lost"
         now = time.monotonic()
         if _answers(head):
-            heard = told = now
+            heard, told = now, False
         elif now - heard > AWAY_S:
             return f"the head of the cluster, {head}, has been away for {AWAY_S:g} s"
-        elif told == heard:
+        elif not told:
             log.warning("the head of the cluster, %s, gives no answer", head)
-            told = now
+            told = True
     return None
 
 

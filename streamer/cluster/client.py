@@ -75,9 +75,7 @@ class Cluster:
 
     def rebalance(self) -> int:
         """Have shards move until all nodes are as full as each other; give how many will."""
-        moves: int | None = _ask("rebalance")
-        if moves is None:
-            raise _not_up()
+        moves: int = _ask_up("rebalance")
         return moves
 
     def state(self) -> ClusterState:
@@ -86,9 +84,7 @@ class Cluster:
         Raises:
             ClusterError: it is not up, or its coordinator gives no answer.
         """
-        answer = _ask("state")
-        if answer is None:
-            raise _not_up()
+        answer = _ask_up("state")
         state: ClusterState = _decoded(lambda: msgspec.msgpack.decode(answer, type=ClusterState))
         return state
 
@@ -159,6 +155,13 @@ def _ask(name: str) -> Any:
             if fleet.coordinators()[-1:] == revisions[-1:]:
                 raise
     return None
+
+
+def _ask_up(name: str) -> Any:
+    answer = _ask(name)
+    if answer is None:
+        raise _not_up()
+    return answer
 
 
 def _answer(asked: Any) -> Any:

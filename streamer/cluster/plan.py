@@ -203,13 +203,13 @@ def _moves(goal: Goal, seen: Seen, groups: Mapping[int, list[Placed]]) -> tuple[
         if why is None or (why != REMADE if moves_already else moving >= AT_ONCE):
             continue
         room = [id for id, most in slots.items() if taken[id] < most]
-        stays[group[-1].node] -= 1
-        node = seen.wanted.get(number) or min(room, key=lambda id: (stays[id] + 1) / slots[id], default="")
+        fullness = {id: (stays[id] + (id != group[-1].node)) / slots[id] for id in room}  # were it there
+        node = seen.wanted.get(number) or min(fullness, key=fullness.__getitem__, default="")
         if node not in room:
-            stays[group[-1].node] += 1
             reasons.append((number, f"can't move: {why}, and no other node has room"))
             continue
         taken[node] += 1
+        stays[group[-1].node] -= 1
         stays[node] += 1
         moving += not moves_already
         moves.append(Create(number, group[-1].generation + 1, node))

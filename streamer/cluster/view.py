@@ -40,11 +40,10 @@ def notes_on(seen: Seen, shards: int, troubles: Mapping[int, str], cluster: Clus
             why = troubles.get(one.number, f"it needs a node with {' and '.join(needs)} free")
             reasons.append((one.number, f"no answer: {why}"))
     deaf = Counter(each for one in seen.placed if one.state is not None for each in one.state.deaf.items())
-    notes = by_reason(reasons)
-    notes += [
+    unheard = [
         f"gateway {gateway} doesn't hear {count} shard(s): {why}" for (gateway, why), count in deaf.items()
     ]
-    return notes
+    return by_reason(reasons) + unheard
 
 
 def summary(state: ClusterState) -> str:
