@@ -10,12 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 from rich.progress import Progress
 
-from streamer.whole import write_whole
 from training.baseline_figures import Asked, figures_of, tell
 from training.baseline_plots import plot_importance, plot_train_test
 from training.classifiers import INNER_FOLDS, KINDS, fit_kind
@@ -25,7 +23,7 @@ from training.features import Feature, features
 from training.importance import Importances
 from training.soft_labels import SoftLabels
 from training.splits import make_split
-from training.store import PreparedSet
+from training.store import PreparedSet, write_json
 
 Rows = NDArray[np.float64]
 WINDOW_HOP_S = 3.0  # windows side by side
@@ -172,8 +170,7 @@ def _ask(
 
 def _write(figures: dict[str, Any], out: Path) -> None:
     out.mkdir(parents=True, exist_ok=True)
-    text = msgspec.json.format(msgspec.json.encode(figures), indent=1)
-    write_whole(out / "baselines.json", text)
+    write_json(out / "baselines.json", figures)
     plot_train_test(figures, out / "train-test.png")
     if figures["importance"]:
         plot_importance(figures["importance"], out / "importance.png")

@@ -15,9 +15,14 @@ def guarded(command: Callable[[], object], *, name: str) -> int:
     try:
         command()
     except GenrecastError as error:
-        print(f"{name}: {error.message}\n  -> {error.remedy}", file=sys.stderr)
-        return error.exit_status
+        return told(error, name=name)
     except KeyboardInterrupt:
         print(f"{name}: stopped; the same command goes on from here", file=sys.stderr)
         return 130
     return 0
+
+
+def told(error: GenrecastError, *, name: str) -> int:
+    """Tell a user what went wrong and what to do; give the exit status."""
+    print(f"{name}: {error.message}\n  -> {error.remedy}", file=sys.stderr)
+    return error.exit_status

@@ -15,7 +15,6 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from streamer.whole import write_whole
 from training import checkpoint
 from training.ask import ask, check_together, temperatures_of
 from training.errors import DataError, RunError
@@ -26,7 +25,7 @@ from training.plots import confusion_plot, curves_plot
 from training.recipe import Recipe
 from training.report import write_report
 from training.robustness import robustness_figures
-from training.store import PreparedSet
+from training.store import PreparedSet, write_json
 from training.unseen import jobs_without, unseen_figures
 
 
@@ -182,13 +181,12 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _write(figures: dict[str, Any], out: Path) -> None:
-    text = msgspec.json.format(msgspec.json.encode(figures), indent=1)
-    write_whole(out / "evaluation.json", text)
+    write_json(out / "evaluation.json", figures)
     sizes = [figures["by_label"][label]["clips"] for label in figures["labels"]]
     confusion_plot(figures["confusion"], figures["labels"], sizes).savefig(out / "confusion.png", dpi=110)
     curves_plot(figures["curves"]).savefig(out / "curves.png", dpi=110)
-    shown = msgspec.json.decode(text)  # as a reader of the JSON has it: what is no number is None
-    write_report(shown, out)
+    # As a reader of the JSON has it: what is no number is None.
+    write_report(msgspec.json.decode((out / "evaluation.json").read_bytes()), out)
 
 
 def _tell(figures: dict[str, Any], out: Path) -> None:

@@ -9,13 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from streamer.contract import FrontEnd
 from streamer.signal.mel import mel_edges
-from streamer.whole import write_whole
 from training.attribution import Attribution, Region, attribute, smoothed, strongest
 from training.audio import clip_frames
 from training.errors import DataError
@@ -23,7 +21,7 @@ from training.explain_plots import plot_explanation, plot_filters
 from training.fit import load_net
 from training.nets import Net
 from training.predict import softmax, window_logits
-from training.store import windows_of
+from training.store import windows_of, write_json
 
 HOP_S = 0.5
 
@@ -92,8 +90,7 @@ def explain(clip: Path, run: Path, out: Path, *, at_s: float | None = None) -> d
         ],
     }
     out.mkdir(parents=True, exist_ok=True)
-    text = msgspec.json.format(msgspec.json.encode(figures), indent=1)
-    write_whole(out / "explain.json", text)
+    write_json(out / "explain.json", figures)
     plot_explanation(figures, front_end, window, pictures, out / "explain.png")
     draw_filters(run, out)
     print(in_words(figures))

@@ -12,20 +12,18 @@ from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
 from pathlib import Path
 
-import msgspec
 import numpy as np
 from rich.console import Console
 from rich.progress import Progress
 
 from streamer.contract import FrontEnd
 from streamer.errors import GenrecastError, SourceNotFoundError
-from streamer.whole import write_whole
 from training.audio import clip_frames
 from training.datasets import Clip, LeftOut, Reader
 from training.duplicates import find_duplicates, merge_groups
 from training.errors import DataError
 from training.prepare_report import Report
-from training.store import Entry, Index, clip_file, read_frames, write_clip
+from training.store import Entry, Index, clip_file, read_frames, write_clip, write_json
 
 
 def prepare(
@@ -67,7 +65,7 @@ def prepare(
     with console.status("looking for duplicates"):
         pairs = find_duplicates(usable, lambda entry: read_frames(out, entry), front_end.frame_s)
     usable, merged = merge_groups(usable, pairs)
-    _write(out / "index.json", Index(front_end=front_end, clips=usable))
+    write_json(out / "index.json", Index(front_end=front_end, clips=usable))
     report = Report(
         listed=len(listed),
         usable=len(usable),
@@ -82,17 +80,12 @@ def prepare(
         duplicates=pairs,
         left_out=sorted(left_out, key=lambda item: item.id),
     )
-    _write(out / "report.json", report)
+    write_json(out / "report.json", report)
     if not usable:
         raise DataError(
             f"none of the {len(listed)} clips can be used", remedy=f"see the reasons in {out / 'report.json'}"
         )
     return report
-
-
-def _write(path: Path, content: msgspec.Struct) -> None:
-    text = msgspec.json.format(msgspec.json.encode(content), indent=1)
-    write_whole(path, text)
 
 
 def _counts(names: Iterable[str]) -> dict[str, int]:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from streamer.contract import FrontEnd
 from streamer.flow import Frames, Window
 from streamer.signal.window import WindowStream
-from streamer.whole import replacing
+from streamer.whole import replacing, write_whole
 from training.datasets import Clip
 from training.errors import DataError
 
@@ -130,6 +130,11 @@ def clip_file(clip: Clip, front_end: FrontEnd) -> str:
 def write_clip(path: Path, frames: Frames, powers: NDArray[np.float32]) -> None:
     """Write an array file; one that exists is whole."""
     write_arrays(path, frames=frames.astype(np.float16), powers=powers)
+
+
+def write_json(path: Path, content: object) -> None:
+    """Write what msgspec encodes, for people to read too; a file that exists is whole."""
+    write_whole(path, msgspec.json.format(msgspec.json.encode(content), indent=1))
 
 
 def write_arrays(path: Path, **arrays: NDArray[Any]) -> None:

@@ -7,10 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-import msgspec
 import numpy as np
 
-from streamer.whole import write_whole
 from training import predict
 from training.ask import Answers, ask
 from training.checkpoint import RunState
@@ -18,7 +16,7 @@ from training.figures import figures_of
 from training.fit import Job
 from training.folds import folds_of
 from training.settings import Setting
-from training.store import PreparedSet
+from training.store import PreparedSet, write_json
 from training.tables import interval, number
 
 HOP_S = 0.5  # as `evaluate` has it
@@ -72,8 +70,7 @@ def sweep(
         "how": HOW[by],
         "settings": sorted(rows, key=lambda row: row[figure]),
     }
-    text = msgspec.json.format(msgspec.json.encode(found), indent=1)
-    write_whole(job.out / "sweep.json", text)
+    write_json(job.out / "sweep.json", found)
     _tell(found)
     print(f"sweep.json and the runs are in {job.out}")
     return found

@@ -24,8 +24,8 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from streamer import on_ray
 from streamer.errors import ClusterError, GenrecastError
 from training import checkpoint
-from training.console import guarded
 from training.console import out as console
+from training.console import told
 from training.errors import DataError, RunError
 from training.fit import Job, fit
 from training.folds import Cluster
@@ -110,12 +110,8 @@ def train_on_ray(jobs: Sequence[Job], cluster: Cluster) -> None:
 
 def _cut_off(here: Here, error: ClusterError) -> None:
     """End at once; what waits for Ray would not."""
-
-    def fail() -> None:
-        raise error
-
     here.mark.unlink(missing_ok=True)
-    os._exit(guarded(fail, name="training"))
+    os._exit(told(error, name="training"))
 
 
 def _trial(config: dict[str, Any], jobs: Sequence[Job], here: Here) -> dict[str, str]:

@@ -17,7 +17,6 @@ from msgspec.structs import replace as changed
 from numpy.typing import NDArray
 
 from streamer.contract import Decision
-from streamer.whole import write_whole
 from training.ask import check_together, even, open_run
 from training.compare import compare
 from training.errors import RunError
@@ -26,7 +25,7 @@ from training.plots import tradeoff_plot
 from training.predict import fit_temperature, softmax
 from training.programmes import lay_out
 from training.replay import Told, replay, say_many
-from training.store import PreparedSet
+from training.store import PreparedSet, write_json
 from training.streaming import Counts, add, count, figures, window_figures
 
 Probabilities = list[NDArray[np.float32]]  # of each fold's programme, (n, labels)
@@ -97,8 +96,7 @@ def tune(
         "how": _how(heards, chosen, others, hop_s, shortest_s, seed, len(search.tried)),
     }
     out.parent.mkdir(parents=True, exist_ok=True)
-    text = msgspec.json.format(msgspec.json.encode(result), indent=1)
-    write_whole(out, text)
+    write_json(out, result)
     figure = tradeoff_plot(comparison, result["figures"]["without_titles"])
     figure.savefig(out.with_name("tradeoff.png"), dpi=110)
     tell(result, out)
