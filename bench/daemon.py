@@ -94,6 +94,13 @@ def tree(pid: int) -> list[int]:
     return found
 
 
+def command_of(pid: int) -> str:
+    """Give the words of a process, or its title; nothing of one that is gone."""
+    with suppress(OSError):
+        return Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
+    return ""
+
+
 def memory_kb(pid: int) -> tuple[int, int]:
     """Give the KiB of a process: resident, and proportional; none of one that is gone."""
     with suppress(OSError):

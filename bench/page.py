@@ -33,7 +33,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
-from bench.daemon import cpu_s, memory_kb, tree
+from bench.daemon import command_of, cpu_s, memory_kb, tree
 from bench.ports import free_port
 
 ROOT = Path(__file__).parents[1]
@@ -143,7 +143,9 @@ def _gateway(folder: Path, stations: int, daemons: int) -> Iterator[Running]:
         time.sleep(SETTLE_S)
         listen, said = stack.enter_context(_terminal(*GENRECAST, "listen", "--connect", outlet))
         time.sleep(SETTLE_S)
-        attendants = {name: pid for name in ATTENDANTS for pid in tree(gateway.pid) if name in _command(pid)}
+        attendants = {
+            name: pid for name in ATTENDANTS for pid in tree(gateway.pid) if name in command_of(pid)
+        }
 
         def missed() -> dict[str, Any]:
             text = log.read_text() + said.decode(errors="replace")
@@ -193,10 +195,6 @@ def _answer(url: str) -> str:
             return text
     except urllib.error.HTTPError as error:
         return error.read().decode()
-
-
-def _command(pid: int) -> str:
-    return Path(f"/proc/{pid}/cmdline").read_text()
 
 
 def _open(browser: Any, url: str) -> Any:

@@ -12,6 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from bench.daemon import command_of, tree
 from bench.ports import free_port
 
 STARTS_S = 60.0
@@ -38,8 +39,8 @@ class Node:
 
     def processes(self, title: str = "") -> list[int]:
         """Give the ids of its processes, or of those whose title begins so, as `ray::MapWorker`."""
-        found = _below(self._process.pid)
-        return [pid for pid in found if _command(pid).startswith(title)]
+        _, *found = tree(self._process.pid)
+        return [pid for pid in found if command_of(pid).startswith(title)]
 
     def kill(self) -> None:
         """End all its processes at once."""
@@ -133,26 +134,3 @@ class RayNodes:
                 raise AssertionError(f"{address} did not start: {said[-2000:]}")
             time.sleep(0.05)
         return node
-
-
-def _below(pid: int) -> list[int]:
-    """Give the ids of all processes that a process has begun, and those have."""
-    children: dict[int, list[int]] = {}
-    for entry in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            parent = int(entry.read_text().rpartition(")")[2].split()[1])
-        except OSError:
-            continue
-        children.setdefault(parent, []).append(int(entry.parent.name))
-    found, new = [], [pid]
-    while new:
-        new = [child for each in new for child in children.get(each, [])]
-        found += new
-    return found
-
-
-def _command(pid: int) -> str:
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
-    except OSError:
-        return ""
